@@ -1,0 +1,45 @@
+# Two commands: `make book` builds the site, `make test` tests everything.
+# `make book PYTHON=/path/to/python3` chooses the Python that the environment is made from.
+
+PY    := .venv/bin/python
+READY := .venv/.ready
+SITE  := _build/.built
+SOURCES := $(wildcard _config.yml _toc.yml *.md *.bib) \
+	$(shell find chapters attnbook sphinxext _static -type f -not -path '*/[.]*' -not -path '*__pycache__*' 2>/dev/null)
+
+# Two notebooks run at a time, each on one core: also what makes their numbers repeatable.
+export OMP_NUM_THREADS ?= 1
+export PYTHON
+
+.PHONY: book serve test bench notebooks lint clean distclean
+
+book: $(SITE)
+	@$(PY) scripts/build_site.py --where
+
+serve: $(SITE)
+	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+test: $(SITE)
+	@$(PY) -m pytest -n 2 --dist loadfile
+
+bench: $(SITE)
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done
+
+notebooks: $(READY)
+	@$(PY) scripts/refresh_notebooks.py
+
+lint: $(READY)
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+clean:
+	rm -rf _build build *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+distclean: clean
+	rm -rf .venv
+
+# The environment is made anew only when what it should hold has changed.
+$(READY): requirements.txt pyproject.toml
+	@bash scripts/setup.sh
+
+$(SITE): $(READY) $(SOURCES)
+	@$(PY) scripts/build_site.py

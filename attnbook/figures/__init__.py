@@ -1,0 +1,13 @@
+"""Live figures: ipywidgets in a notebook, alive without a kernel on the static page."""
+
+try:
+    import anywidget as _anywidget  # noqa: F401  (only to say in one line what is missing)
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "attnbook.figures needs anywidget and matplotlib: pip install 'attnbook[figures,plots]'"
+    ) from missing
+
+from attnbook.figures.base import Figure, module_text, style_text
+from attnbook.figures.line import HardSoftLine
+
+__all__ = ["Figure", "HardSoftLine", "module_text", "style_text"]

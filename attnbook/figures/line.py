@@ -1,0 +1,71 @@
+"""Hard and soft on a line: move the query, watch the two outputs and their derivatives."""
+
+import numpy as np
+import traitlets
+
+from attnbook.figures.base import Figure
+from attnbook.lookup import hard_lookup, soft_lookup
+from attnbook.plots import KEY, MUTED, QUERY, VALUE, subplots
+
+KEYS = np.array([[-2.0], [-0.5], [1.0], [2.5]])
+VALUES = np.array([0.2, 1.0, -0.6, 0.6])
+
+
+class HardSoftLine(Figure):
+    """Four keys on a line and one query; scores are −½(q − kᵢ)².
+
+    State: ``query`` in [−3.5, 3.5], ``temperature`` in [0.05, 2].
+    """
+
+    name = "line"
+    heights = (640, 730)
+
+    query = traitlets.Float(0.1, min=-3.5, max=3.5).tag(sync=True)
+    temperature = traitlets.Float(0.3, min=0.05, max=2.0).tag(sync=True)
+
+    def _outputs(self, queries):
+        queries = np.asarray(queries, dtype=float)[:, None]
+        soft, weights = soft_lookup(
+            queries, KEYS, VALUES, temperature=self.temperature, score="distance", return_weights=True
+        )
+        hard = hard_lookup(queries, KEYS, VALUES, score="distance")
+        # d soft / dq = Cov(v, k) / T under the weights.
+        covariance = weights @ (VALUES * KEYS[:, 0]) - soft * (weights @ KEYS[:, 0])
+        return hard, soft, covariance / self.temperature, weights
+
+    def numbers(self) -> dict:
+        """Return both outputs, both derivatives and the weights at the query."""
+        hard, soft, slope, weights = (out[0] for out in self._outputs([self.query]))
+        return {
+            "hard": float(hard),
+            "soft": float(soft),
+            "hard_derivative": 0.0,
+            "soft_derivative": float(slope),
+            "weights": weights.tolist(),
+        }
+
+    def picture(self):
+        """Return outputs above, derivatives beneath, over the whole line."""
+        line = np.linspace(-3.5, 3.5, 281)
+        hard, soft, slope, _ = self._outputs(line)
+        numbers = self.numbers()
+        plot, (above, beneath) = subplots(
+            2, 1, figsize=(6.4, 4.3), sharex=True, alt=(
+                "Two curves over the position of a query among four keys. The hard output is a "
+                "staircase; the soft output is a smooth curve through the same values. Beneath, "
+                "the derivative of the hard output is zero everywhere, that of the soft one is not."
+            ),
+        )
+        above.plot(line, hard, "--", color=MUTED, label="hard")
+        above.plot(line, soft, color=VALUE, label="soft")
+        above.plot(KEYS[:, 0], VALUES, "s", color=VALUE, markersize=5)
+        above.plot(KEYS[:, 0], np.full(4, -0.8), "^", color=KEY, label="keys", clip_on=False)
+        above.set(ylabel="output", ylim=(-0.8, 1.2))
+        beneath.plot(line, np.zeros_like(line), "--", color=MUTED)
+        beneath.plot(line, slope, color=VALUE)
+        beneath.set(ylabel="derivative", xlabel="position of the query q")
+        for ax, name in ((above, "soft"), (beneath, "soft_derivative")):
+            ax.axvline(self.query, color=QUERY, linestyle=":", linewidth=1.2)
+            ax.plot(self.query, numbers[name], "o", color=QUERY)
+        above.legend(loc="upper right", ncols=3)
+        return plot

@@ -1,0 +1,1 @@
+"""What the site needs beyond stock Jupyter Book, one file per job."""

@@ -1,0 +1,6 @@
+"""Hypothesis draws the same cases in every run, and no case fails for being slow."""
+
+from hypothesis import settings
+
+settings.register_profile("attnbook", derandomize=True, deadline=None, max_examples=40)
+settings.load_profile("attnbook")
