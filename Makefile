@@ -23,7 +23,7 @@ test: $(SITE)
 	@$(PY) -m pytest -n 2 --dist loadfile
 
 bench: $(SITE)
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script"; done
+	@$(PY) benchmarks/page_weight.py && $(PY) benchmarks/figure_events.py
 
 notebooks: $(READY)
 	@$(PY) scripts/refresh_notebooks.py

@@ -113,6 +113,7 @@ def check_axis(axis, array, name):
     """Return the axis counted from 0."""
     if not isinstance(axis, Integral) or isinstance(axis, bool):
         raise TypeError(f"axis must be an integer; got {axis!r}")
+    check_rank(1, "at least 1-dimensional", **{name: array})
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(
             f"axis is {axis}, but {name} has shape {tuple(array.shape)}: "

@@ -15,21 +15,19 @@ MISSING = object()  # stands for "no default": None may be somebody's default
 def exact_lookup(query, keys, values, default):
     """Return the value of the key that equals the query in every component."""
     xp = _prepare(query, keys, values)
-    n = keys.shape[0]
     same = xp.all(query[..., None, :] == keys, axis=-1)
     # Of equal keys the greatest index wins, as in a dict; -1, a miss, loses to all. One -1 in
     # front keeps max defined where there are no keys.
-    index = xp.where(same, xp.arange(n, device=keys.device), -1)
+    index = xp.where(same, xp.arange(keys.shape[0], device=keys.device), -1)
     never = xp.full((*query.shape[:-1], 1), -1, dtype=index.dtype, device=keys.device)
     index = xp.max(xp.concat([never, index], axis=-1), axis=-1)
     if default is MISSING:
         if bool(xp.any(index < 0)):
             raise KeyError(_describe_miss(xp, query, keys, index))
         default = 0
-    # Row n of the table is the default.
-    table = xp.concat([values, _default_row(xp, default, values)])
-    index = xp.where(index < 0, n, index)
-    found = xp.take(table, xp.reshape(index, (-1,)), axis=0)
+    # Row 0 of the table is the default, and row j + 1 the value of key j.
+    table = xp.concat([_default_row(xp, default, values), values])
+    found = xp.take(table, xp.reshape(index + 1, (-1,)), axis=0)
     return xp.reshape(found, (*index.shape, *values.shape[1:]))
 
 
@@ -49,7 +47,7 @@ def _prepare(query, keys, values):
 
 
 def _default_row(xp, default, values):
-    """Return the default as one more row below the values."""
+    """Return the default as a row to put above the values."""
     if not isinstance(default, Real):
         namespace(values=values, default=default)
     row = xp.asarray(default, device=values.device)

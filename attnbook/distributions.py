@@ -14,7 +14,6 @@ from ._arrays import (
     check_axis,
     check_floating,
     check_mask,
-    check_rank,
     check_temperature,
     in_float32_or_better,
     namespace,
@@ -226,7 +225,6 @@ def _prepare(x, axis, mask):
     """Check softmax's arguments; return x in float32 or better, -inf where masked."""
     xp = namespace(x=x, mask=mask)
     check_floating(xp, x=x)
-    check_rank(1, "at least 1-dimensional", x=x)
     axis = check_axis(axis, x, "x")
     check_mask(xp, mask, x.shape)
     (s,) = in_float32_or_better(xp, x)
@@ -239,11 +237,9 @@ def _exponentials(xp, s, axis, temperature):
     # Where the peak is +inf, its entries count as equal and all others as not allowed.
     s = xp.where((peak == inf) & (s != inf), -inf, s)
     s = xp.where(s == inf, 0.0, s)
-    # Guarded: where nothing is allowed the peak is -inf, and -inf - -inf would be NaN. Masked
-    # entries are set to 0 before exp as well as after: so no NaN arises in the gradient either.
-    allowed = s != -inf
-    z = xp.where(allowed, s - _finite_or_nan(xp, peak), 0.0)
-    return xp.where(allowed, xp.exp(_divide(xp, z, temperature)), 0.0), peak
+    # Guarded: where nothing is allowed the peak is -inf, and -inf - -inf would be NaN.
+    z = s - _finite_or_nan(xp, peak)
+    return xp.where(s == -inf, 0.0, xp.exp(_divide(xp, z, temperature))), peak
 
 
 def _finite_or_nan(xp, peak):
@@ -270,9 +266,9 @@ def _check_distribution(xp, weights, a, axis):
         raise ValueError(f"weights must not be negative; the least is {float(xp.min(a)):.6g}")
     good = (abs(total - 1.0) <= tolerance) | (total == 0)
     if not bool(xp.all(good)):
-        worst = float(xp.max(xp.where(good, 1.0, total)))
-        worst = worst if worst > 1 or worst != worst else float(xp.min(xp.where(good, 1.0, total)))
+        off = xp.reshape(xp.where(good, 0.0, abs(total - 1.0)), (-1,))
+        worst = float(xp.reshape(total, (-1,))[int(xp.argmax(off))])
         raise ValueError(
-            f"weights must sum to 1 along axis {axis}, or to 0 where nothing is attended to; "
-            f"a row of shape {tuple(weights.shape)} sums to {worst:.6g}"
+            f"weights of shape {tuple(weights.shape)} must sum to 1 along axis {axis}, or to 0 "
+            f"where nothing is attended to; one row sums to {worst:.6g}"
         )

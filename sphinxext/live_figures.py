@@ -51,7 +51,9 @@ def add_modules(app, pagename, templatename, context, doctree) -> None:
         try:
             module = module_text(name)
         except FileNotFoundError as missing:
-            raise ExtensionError(f"{pagename} shows a figure {name!r} that has no module") from missing
+            raise ExtensionError(
+                f"{pagename} shows a figure {name!r} that has no module"
+            ) from missing
         app.add_js_file(None, body=f'{module}\nmount("{name}", render);', type="module")
 
 

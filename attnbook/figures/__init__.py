@@ -8,6 +8,19 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from attnbook.figures.base import Figure, module_text, style_text
+from attnbook.figures.kernel import KernelRegression
 from attnbook.figures.line import HardSoftLine
+from attnbook.figures.one_slider import OneSlider
+from attnbook.figures.plane import LookupPlane
+from attnbook.figures.projections import Projections
 
-__all__ = ["Figure", "HardSoftLine", "module_text", "style_text"]
+__all__ = [
+    "Figure",
+    "HardSoftLine",
+    "KernelRegression",
+    "LookupPlane",
+    "OneSlider",
+    "Projections",
+    "module_text",
+    "style_text",
+]

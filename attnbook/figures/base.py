@@ -72,6 +72,7 @@ class Figure(anywidget.AnyWidget):
     examples: ClassVar[list[dict]]
 
     _css = style_text()
+    _names = traitlets.List().tag(sync=True)  # of the state, for the module
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -87,13 +88,14 @@ class Figure(anywidget.AnyWidget):
                 f"it has {', '.join(self.state_names())}"
             )
         self.anchor = anchor or self.name
-        super().__init__(**state)
+        super().__init__(_names=self.state_names(), **state)
 
     @classmethod
     def state_names(cls) -> list[str]:
         """Return the names of the state, in alphabetical order."""
         inherited = Figure.class_traits()
-        return sorted(n for n, t in cls.class_traits(sync=True).items() if n not in inherited)
+        own = set(cls.class_traits(sync=True)) - set(inherited)
+        return sorted(name for name in own if not name.startswith("_"))
 
     def state(self) -> dict:
         """Return the state as it travels to the page: names and JSON values."""

@@ -106,9 +106,10 @@ function marker(role, x = 0, y = 0, size = 7, attributes = {}) {
 
 // A heatmap from the page's background to the weight colour, with its scale beside it.
 // One tab stop; arrow keys walk over the cells, and the cell is told in words to `say`.
-// names: what row and column are; labels: their names; domain: the ends of the colour scale.
+// names: what row and column are; labels: their names, every nth of them written beside the cells;
+// domain: the ends of the colour scale.
 function heatmap({ x, y, width, height, matrix, rowLabels, colLabels, rowName = "query", colName = "key",
-  domain = null, digits = 2, name = "weight", say = () => {}, memory = {}, scale = true }) {
+  domain = null, digits = 2, name = "weight", say = () => {}, memory = {}, scale = true, rowEvery = 1, colEvery = 1 }) {
   const [rows, cols] = [matrix.length, matrix[0].length];
   const flat = matrix.flat();
   const [low, high] = domain ?? [Math.min(0, ...flat), Math.max(...flat)];
@@ -132,9 +133,9 @@ function heatmap({ x, y, width, height, matrix, rowLabels, colLabels, rowName = 
     if (w >= 38 && h >= 18) group.append(label(x + (j + 0.5) * w, y + (i + 0.5) * h + 4, text(v, digits),
       { class: level(v) > 0.6 ? "ab-on-weight" : "ab-cell-value", "text-anchor": "middle" }));
   }));
-  rowLabels.forEach((r, i) => group.append(label(x - 6, y + (i + 0.5) * h + 4, r, { "text-anchor": "end" })));
-  const turned = Math.max(...colLabels.map((c) => String(c).length)) * 7 > w;
-  colLabels.forEach((c, j) => group.append(turned
+  rowLabels.forEach((r, i) => i % rowEvery === 0 && group.append(label(x - 6, y + (i + 0.5) * h + 4, r, { "text-anchor": "end" })));
+  const turned = Math.max(...colLabels.map((c) => String(c).length)) * 7 > w * colEvery;
+  colLabels.forEach((c, j) => j % colEvery === 0 && group.append(turned
     ? label(0, 0, c, { "text-anchor": "end", transform: `translate(${x + (j + 0.5) * w + 4},${y + height + 8}) rotate(-90)` })
     : label(x + (j + 0.5) * w, y + height + 16, c, { "text-anchor": "middle" })));
   if (scale) group.append(colourScale({ x: x + width + 14, y, height, domain: [low, high], name, digits }));
@@ -210,7 +211,7 @@ function change(model, state) {
 
 function figure({ model, el, title, legend = [], controls = [], more = [], readouts = [], height, compute, draw, handles = () => [] }) {
   const read = () => Object.fromEntries(names.map((n) => [n, model.get(n) === "inf" ? Infinity : model.get(n)]));
-  const names = model.names ?? Object.keys(model.attributes).filter((n) => !n.startsWith("_") && !["layout", "tabbable", "tooltip", "comm"].includes(n));
+  const names = model.get("_names"); // the state; an anywidget model cannot list it itself
   const start = structuredClone(read());
   const titleId = unique("title");
   const stage = svg("svg", { class: "ab-stage", role: "group", "aria-labelledby": titleId });
@@ -281,11 +282,17 @@ function figure({ model, el, title, legend = [], controls = [], more = [], reado
       return [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
     };
     let offset = null;
-    node.addEventListener("pointerdown", (event) => {
+    grip.away = ([x, y]) => Math.hypot(grip.handle.at[0] - x, grip.handle.at[1] - y);
+    grip.take = (event) => {
       node.setPointerCapture(event.pointerId);
       const [x, y] = local(event);
       offset = [grip.handle.at[0] - x, grip.handle.at[1] - y];
       node.focus();
+    };
+    // Where hit areas overlap, the nearest handle is meant; of equally near ones, the one on top.
+    node.addEventListener("pointerdown", (event) => {
+      const nearest = [...grips.values()].reduce((best, other) => (other.away(local(event)) < best.away(local(event)) ? other : best), grip);
+      nearest.take(event);
       event.preventDefault();
     });
     node.addEventListener("pointermove", (event) => {
@@ -317,14 +324,17 @@ function figure({ model, el, title, legend = [], controls = [], more = [], reado
   const observer = new ResizeObserver(() => { if (Math.abs(stage.clientWidth - stage.viewBox.baseVal.width) > 1 && stage.clientWidth >= 280) refresh(); });
   refresh();
   observer.observe(stage);
-  return () => observer.disconnect();
+  return () => {
+    observer.disconnect();
+    names.forEach((n) => model.off(`change:${n}`, schedule));
+  };
 }
 
 // ---- the static page: a model without a kernel --------------------------------------------------
 
 class PageModel {
-  constructor(state) { this.state = state; this.names = Object.keys(state); this.listeners = {}; }
-  get(name) { return this.state[name]; }
+  constructor(state) { this.state = state; this.listeners = {}; }
+  get(name) { return name === "_names" ? Object.keys(this.state) : this.state[name]; }
   set(name, value) {
     if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
     this.state[name] = value;

@@ -13,7 +13,9 @@ function lookUp(query, temperature) {
   // The derivative of the soft output is a covariance under the weights: Cov(v, k) / T.
   const meanKey = blend(weights, KEYS);
   const slope = sum(weights.map((w, i) => w * (VALUES[i] - soft) * (KEYS[i] - meanKey))) / temperature;
-  return { weights, soft, hard: blend(softmax(scores, 0), VALUES), soft_derivative: slope, hard_derivative: 0 };
+  // Halfway between two keys the hard lookup splits the tie, and has no derivative.
+  const tied = scores.filter((s) => s === Math.max(...scores)).length > 1;
+  return { weights, soft, hard: blend(softmax(scores, 0), VALUES), soft_derivative: slope, hard_derivative: tied ? NaN : 0 };
 }
 
 function render({ model, el }) {
@@ -24,14 +26,16 @@ function render({ model, el }) {
     controls: [
       slider("query", { label: "Query q", min: -3.5, max: 3.5, step: 0.01 }),
       slider("temperature", { label: "Temperature T", min: 0.05, max: 2, step: 0.01 }),
+      presets([["On a jump", { query: 0.25 }], ["T = 0.05", { temperature: 0.05 }],
+        ["T = 2", { temperature: 2 }]]),
     ],
     readouts: [
       { name: "hard", label: "hard output", role: "value" },
       { name: "soft", label: "soft output", role: "value" },
-      { name: "hard_derivative", label: "hard derivative" },
-      { name: "soft_derivative", label: "soft derivative" },
+      { name: "hard_derivative", label: "hard derivative", digits: 2 },
+      { name: "soft_derivative", label: "soft derivative", digits: 2 },
     ],
-    height: 430,
+    height: 414,
     compute: ({ query, temperature }) => lookUp(query, temperature),
     draw: ({ state, numbers, layer, width }) => {
       const x = linear(REACH, [52, width - 12]);
@@ -42,7 +46,8 @@ function render({ model, el }) {
           ...STEPS.map(([from, to, value]) => line([[x(from), y(key ? 0 : value)], [x(to), y(key ? 0 : value)]],
             { class: "ab-muted-line ab-dashed" })),
           line(grid.map(([q, out]) => [x(q), y(out[`soft${key}`])]), { class: "ab-value-line" }),
-          marker("value", x(state.query), y(numbers[`hard${key}`]), 4, { opacity: 0.6 }),
+          // Where there is no derivative, there is no mark.
+          Number.isNaN(numbers[`hard${key}`]) ? "" : marker("value", x(state.query), y(numbers[`hard${key}`]), 4, { opacity: 0.6 }),
           marker("value", x(state.query), y(numbers[`soft${key}`]), 6));
       };
       layer.append(svg("path", { d: `M${x(state.query)},24V372`, class: "ab-query-line ab-dashed" }));

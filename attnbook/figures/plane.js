@@ -2,9 +2,12 @@
 const X = [-3, 3];
 const Y = [-2, 2];
 const MOST = 6;
+// What a new entry brings: its key and its value.
+const SPARE = [[[1, 1], [0, 0]], [[0, 1.5], [1.7, -1]], [[-1.5, 0], [1.2, 1.6]], [[0.8, -1.5], [2.3, -0.9]],
+  [[2.4, -0.6], [0.2, 0.5]], [[-0.3, 1.7], [-0.5, -0.7]]];
 const nth = (i) => "₁₂₃₄₅₆"[i];
 
-function lookUp({ query, keys, values, score, hard }) {
+function lookUp({ query, key_list: keys, value_list: values, score, hard }) {
   const n = Math.min(keys.length, values.length);
   const scores = keys.slice(0, n).map((k) => score === "dot" ? dot(query, k)
     : -0.5 * ((query[0] - k[0]) ** 2 + (query[1] - k[1]) ** 2));
@@ -36,11 +39,10 @@ function plan(width) {
   const panel = (left, top) => ({ left, top, bottom: top + tall,
     x: linear(X, [left, left + across]), y: linear(Y, [top + tall, top]) });
   const panels = narrow ? [panel(44, 22), panel(44, tall + 88)] : [panel(44, 22), panel(across + 98, 22)];
-  const bars = panels[1].bottom + 62;
+  const bars = panels[1].bottom + 76;
   return { panels, bars, height: bars + 116 };
 }
 
-const SAME = { keys: Array(4).fill([1.2, 0.8]), values: Array(4).fill([1, 0.5]) };
 const moved = (points, i, point) => points.map((p, j) => (j === i ? point : p));
 
 function render({ model, el }) {
@@ -52,17 +54,19 @@ function render({ model, el }) {
       choice("score", { label: "Score", options: [["dot", "dot product"], ["distance", "distance, −½‖q − kᵢ‖²"]] }),
       toggle("hard", { label: "Hard (T = 0)" }),
       presets([
-        ["Orthogonal keys", ({ values }) => ({ query: [1.5, 0], keys: [[1.5, 0], [0, 1.5]], values: [values[0], values[1] ?? [1.7, 1.5]], score: "dot" })],
-        ["Identical keys", ({ values }) => ({ keys: SAME.keys.concat(SAME.keys).slice(0, values.length) })],
-        ["Identical values", ({ keys }) => ({ values: SAME.values.concat(SAME.values).slice(0, keys.length) })],
+        ["Orthogonal keys", { query: [1.5, 0], key_list: [[1.5, 0], [0, 1.5]], value_list: [[-2, 1.3], [1.7, -1]], score: "dot", hard: false }],
+        ["Identical keys", ({ key_list: keys }) => ({ key_list: keys.map(() => [1.2, 0.8]), hard: false })],
+        ["Identical values", ({ value_list: values }) => ({ value_list: values.map(() => [1, 0.5]) })],
       ], { label: "Special cases" }),
     ],
     more: [presets([
-      ["Add an entry", ({ keys, values }) => (keys.length < MOST ? { keys: [...keys, [2.4, -0.6]], values: [...values, [0.2, 0.4]] } : {})],
-      ["Remove the last entry", ({ keys, values }) => (keys.length > 1 ? { keys: keys.slice(0, -1), values: values.slice(0, -1) } : {})],
+      ["Add an entry", ({ key_list: keys, value_list: values }) => (keys.length < MOST
+        ? { key_list: [...keys, SPARE[keys.length][0]], value_list: [...values, SPARE[keys.length][1]] } : {})],
+      ["Remove the last entry", ({ key_list: keys, value_list: values }) => (keys.length > 1
+        ? { key_list: keys.slice(0, -1), value_list: values.slice(0, -1) } : {})],
       ["Query at the origin", { query: [0, 0] }],
-      ["Query at k₁", ({ keys }) => ({ query: keys[0] })],
-    ], { label: "Entries" })],
+      ["Query at k₁", ({ key_list: keys }) => ({ query: keys[0] })],
+    ], { label: "Entries and query" })],
     readouts: [
       { name: "output", label: "output", role: "value" },
       { name: "sensitivity", label: "how fast it moves, ‖∂output/∂q‖" },
@@ -73,7 +77,7 @@ function render({ model, el }) {
       const { panels, bars } = plan(width);
       const ends = [state.query, output];
       panels.forEach(({ x, y, left, top, bottom }, side) => {
-        const points = (side ? state.values : state.keys).slice(0, weights.length);
+        const points = (side ? state.value_list : state.key_list).slice(0, weights.length);
         const at = ([a, b]) => [x(a), y(b)];
         const [role, letter] = side ? ["value", "v"] : ["key", "k"];
         layer.append(label(left, top - 8, side ? "Values and output" : "Query and keys", { class: "ab-name" }),
@@ -81,7 +85,7 @@ function render({ model, el }) {
           axis(x, { at: bottom, name: "dimension 1", values: [-3, -2, -1, 0, 1, 2, 3] }),
           axis(y, { side: "left", at: left, name: "dimension 2", values: [-2, -1, 0, 1, 2] }));
         if (side) layer.append(svg("polygon", { points: hull(points).map((p) => at(p).join()).join(" "),
-          class: "ab-value ab-value-line", "fill-opacity": 0.1, "stroke-width": 1 }));
+          class: "ab-value-line", style: "fill:var(--ab-value);fill-opacity:0.1" }));
         points.forEach((p, i) => {
           layer.append(line([at(ends[side]), at(p)], { class: "ab-weight-line", opacity: 0.45, style: `stroke-width:${(0.4 + 11 * weights[i]).toFixed(2)}` }),
             label(x(p[0]) + 12, y(p[1]) - 8, letter + nth(i), { class: `ab-${role}-text` }));
@@ -102,7 +106,7 @@ function render({ model, el }) {
       const bar = (from, to, y, opacity) => svg("rect", { x: Math.min(from, to), width: Math.abs(to - from), y: y - row * 0.3, height: row * 0.6, class: "ab-weight", opacity });
       weights.forEach((w, i) => {
         const y = bars + (i + 0.5) * row;
-        layer.append(marker("key", 8, y, 4), label(18, y + 4, nth(i)),
+        layer.append(marker("key", 8, y, 4), label(18, y + 4, i + 1),
           bar(s(0), s(scores[i]), y, 0.45), label(40 + half - 46, y + 4, text(scores[i]), {}),
           bar(a(0), a(w), y, 1), label(a(w) + 6, y + 4, text(w, 3)));
       });
@@ -116,8 +120,8 @@ function render({ model, el }) {
             [[x, px, X], [y, py, Y]].map(([scale, p, ends]) => Math.round(clamp(scale.invert(p), ...ends) * 100) / 100)) };
       };
       return [
-        ...state.keys.map((k, i) => grip(0, `key-${i}`, "key", `key ${i + 1}`, k, (p) => set({ keys: moved(state.keys, i, p) }))),
-        ...state.values.map((v, i) => grip(1, `value-${i}`, "value", `value ${i + 1}`, v, (p) => set({ values: moved(state.values, i, p) }))),
+        ...state.key_list.map((k, i) => grip(0, `key-${i}`, "key", `key ${i + 1}`, k, (p) => set({ key_list: moved(state.key_list, i, p) }))),
+        ...state.value_list.map((v, i) => grip(1, `value-${i}`, "value", `value ${i + 1}`, v, (p) => set({ value_list: moved(state.value_list, i, p) }))),
         grip(0, "query", "query", "query", state.query, (p) => set({ query: p })),
       ];
     },

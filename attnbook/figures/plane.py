@@ -9,7 +9,7 @@ from attnbook.lookup import scores, soft_lookup
 from attnbook.plots import INK, KEY, MUTED, QUERY, VALUE, WEIGHT, subplots
 
 KEYS = [[1.6, 1.0], [-1.2, 1.4], [-1.8, -0.8], [0.8, -1.5]]
-VALUES = [[-2.0, 1.3], [1.7, 1.5], [2.3, -1.0], [-0.9, -1.5]]
+VALUES = [[-2.0, 1.3], [1.2, 1.6], [-1.3, -1.5], [2.3, -0.9]]
 
 
 def _points(default):
@@ -20,37 +20,42 @@ def _points(default):
 class LookupPlane(Figure):
     """One query, one to six keys and their values, all in the plane; temperature 1, or 0 if hard.
 
-    State: ``query``, an [x, y]; ``keys`` and ``values``, lists of [x, y] (if one list is longer,
-    its last entries do not count); ``score``, "dot" or "distance"; ``hard``, bool.
+    State: ``query``, an [x, y]; ``key_list`` and ``value_list``, lists of [x, y] (if one
+    is longer, its last entries do not count); ``score``, "dot" or "distance"; ``hard``, bool.
     """
 
     name = "plane"
-    heights = (720, 1010)
+    heights = (670, 1150)
     examples = (
         {},
         {"hard": True},
         {"query": [0.0, 0.0], "hard": True},  # a tie of all four
         {"query": [1.6, 1.0], "score": "distance"},
-        {"keys": [[2.0, 0.0], [0.0, 2.0]], "values": VALUES[:2], "query": [2.0, 0.0]},
-        {"values": [[1.0, 0.5]] * 4, "query": [-3.0, 2.0]},
-        {"keys": [[1.0, 1.0]] * 4, "score": "distance", "query": [3.0, -2.0]},
-        {"keys": [[0.0, 0.0]], "values": [[1.0, 1.0]]},
+        {"key_list": [[2.0, 0.0], [0.0, 2.0]], "value_list": VALUES[:2], "query": [2.0, 0.0]},
+        {"value_list": [[1.0, 0.5]] * 4, "query": [-3.0, 2.0]},
+        {"key_list": [[1.0, 1.0]] * 4, "score": "distance", "query": [3.0, -2.0]},
+        {"key_list": [[0.0, 0.0]], "value_list": [[1.0, 1.0]]},
     )
 
     query = traitlets.List(traitlets.Float(), [1.2, -0.2], minlen=2, maxlen=2).tag(sync=True)
-    keys = _points(KEYS)
-    values = _points(VALUES)
+    key_list = _points(KEYS)
+    value_list = _points(VALUES)
     score = traitlets.Enum(["dot", "distance"], "dot").tag(sync=True)
     hard = traitlets.Bool(False).tag(sync=True)
 
     def numbers(self) -> dict:
         """Return scores, weights, output and the Frobenius norm of its derivative by the query."""
-        count = min(len(self.keys), len(self.values))
+        count = min(len(self.key_list), len(self.value_list))
         query, keys, values = (
-            np.asarray(a, dtype=float) for a in (self.query, self.keys[:count], self.values[:count])
+            np.asarray(a, dtype=float)
+            for a in (self.query, self.key_list[:count], self.value_list[:count])
         )
         output, weights = soft_lookup(
-            query, keys, values, temperature=0.0 if self.hard else 1.0, score=self.score,
+            query,
+            keys,
+            values,
+            temperature=0.0 if self.hard else 1.0,
+            score=self.score,
             return_weights=True,
         )
         # With either score, ds_i/dq is k_i up to a shift that all entries share.
@@ -68,27 +73,49 @@ class LookupPlane(Figure):
         weights, output = numbers["weights"], numbers["output"]
         count = len(weights)
         plot, (left, right, bars) = subplots(
-            1, 3, figsize=(7.2, 2.7), width_ratios=(3, 3, 1.5), alt=(
+            1,
+            3,
+            figsize=(7.2, 2.7),
+            width_ratios=(3, 3, 1.5),
+            alt=(
                 f"Left, a query among {count} keys in the plane, tied to each by a line as wide as "
                 f"its weight. Middle, the {count} values with their convex hull, and the blended "
                 "output inside it. Right, the weights as bars."
             ),
         )
-        for i, (key, value, weight) in enumerate(zip(self.keys, self.values, weights, strict=False)):
+        for i, (key, value, weight) in enumerate(
+            zip(self.key_list, self.value_list, weights, strict=False)
+        ):
             for ax, point, end, role, shape, word in (
-                (left, key, self.query, KEY, "^", "k"), (right, value, output, VALUE, "s", "v")
+                (left, key, self.query, KEY, "^", "k"),
+                (right, value, output, VALUE, "s", "v"),
             ):
-                ax.plot(*zip(end, point, strict=True), color=WEIGHT, linewidth=0.5 + 8 * weight, alpha=0.5)
+                ax.plot(
+                    *zip(end, point, strict=True),
+                    color=WEIGHT,
+                    linewidth=0.5 + 8 * weight,
+                    alpha=0.5,
+                )
                 ax.plot(*point, shape, color=role, markersize=8)
-                ax.annotate(f"{word}{'₁₂₃₄₅₆'[i]}", point, (7, 4), textcoords="offset points", color=role)
-        corners = _hull(np.array(self.values[:count]))
+                ax.annotate(
+                    f"{word}{'₁₂₃₄₅₆'[i]}", point, (7, 4), textcoords="offset points", color=role
+                )
+        corners = _hull(np.array(self.value_list[:count]))
         right.fill(*corners.T, facecolor=VALUE, alpha=0.1, edgecolor="none")
         left.plot(*self.query, "o", color=QUERY, markersize=9)
         left.annotate("q", self.query, (8, -12), textcoords="offset points", color=QUERY)
-        right.plot(*output, "s", color=VALUE, markersize=11, markeredgecolor=INK, markeredgewidth=1.5)
+        right.plot(
+            *output, "s", color=VALUE, markersize=11, markeredgecolor=INK, markeredgewidth=1.5
+        )
         right.annotate("output", output, (9, -12), textcoords="offset points", color=INK)
         for ax, title in ((left, "query and keys"), (right, "values and output")):
-            ax.set(xlim=(-3.2, 3.2), ylim=(-2.2, 2.2), aspect="equal", title=title, xlabel="dimension 1")
+            ax.set(
+                xlim=(-3.2, 3.2),
+                ylim=(-2.2, 2.2),
+                aspect="equal",
+                title=title,
+                xlabel="dimension 1",
+            )
             ax.axhline(0, color=MUTED, linewidth=0.5)
             ax.axvline(0, color=MUTED, linewidth=0.5)
         left.set_ylabel("dimension 2")

@@ -2,6 +2,9 @@
 document.addEventListener("DOMContentLoaded", () => {
   // A formula that is wider than its place scrolls, and only then takes the keyboard's focus.
   const fit = () => {
+    const root = document.querySelector("msqrt.ab-low");
+    const gap = root && root.getBoundingClientRect().right - root.firstElementChild.getBoundingClientRect().right;
+    document.documentElement.classList.toggle("ab-roots-fit", !!root && gap < 4);
     document.querySelectorAll(".ab-scroll, .bd-article span.math").forEach((box) => {
       if (box.tagName === "SPAN") {
         box.classList.remove("ab-wide");
@@ -30,6 +33,9 @@ document.addEventListener("DOMContentLoaded", () => {
     if (open) open.querySelector("summary").focus();
     if (open) close();
   });
+
+  // A drawer on a phone closes when its link leads to a place on this page.
+  addEventListener("click", (event) => event.target.closest("dialog a")?.closest("dialog").close());
 
   // On paper every dropdown is open.
   addEventListener("beforeprint", () => {

@@ -58,6 +58,15 @@ def test_every_temperature_in_every_dtype(dtype, temperature):
         np.testing.assert_allclose(weights, [[1 / 3] * 3 + [0], [0.25] * 4], rtol=1e-3)
 
 
+@pytest.mark.parametrize("temperature", [2e-38, 1e-30, 1.0, 1e38])
+def test_no_overflow_on_the_way(temperature):
+    x = np.array([0, 1e5, 3e37], np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        weights = softmax(x, temperature=temperature)
+    want = [0, 0, 1] if temperature < 1e30 else softmax(x.astype(float), temperature=temperature)
+    np.testing.assert_allclose(weights, want, rtol=1e-6)
+
+
 @pytest.mark.parametrize("temperature", TINY_TO_HUGE)
 def test_infinite_scores_at_every_temperature(temperature):
     x = np.array([[np.inf, 1, np.inf, -np.inf], [-np.inf] * 4, [np.nan, 1, 2, -np.inf]])
