@@ -110,7 +110,8 @@ def logsumexp(x, axis=-1, *, mask=None):
         return xp.sum(s, axis=axis) - inf
     e, peak = _exponentials(xp, s, axis, 1.0)
     total = xp.sum(e, axis=axis, keepdims=True)
-    lse = xp.log(xp.where(total == 0, 1.0, total)) + _finite_or_nan(xp, peak)
+    lse = xp.log(xp.where(total == 0, 1.0, total)) + peak
+    # The same numbers again, but as constants: they have no gradient.
     lse = xp.where(peak == -inf, -inf, xp.where(peak == inf, inf, lse))
     return xp.squeeze(lse, axis=axis)
 
@@ -238,12 +239,8 @@ def _exponentials(xp, s, axis, temperature):
     s = xp.where((peak == inf) & (s != inf), -inf, s)
     s = xp.where(s == inf, 0.0, s)
     # Guarded: where nothing is allowed the peak is -inf, and -inf - -inf would be NaN.
-    z = s - _finite_or_nan(xp, peak)
+    z = s - xp.where(abs(peak) == inf, 0.0, peak)
     return xp.where(s == -inf, 0.0, xp.exp(_divide(xp, z, temperature))), peak
-
-
-def _finite_or_nan(xp, peak):
-    return xp.where(abs(peak) == inf, 0.0, peak)
 
 
 def _divide(xp, z, temperature):

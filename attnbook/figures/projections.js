@@ -18,7 +18,7 @@ function project({ x1, x2, wq, wk, wv, tied }) {
 // Where everything stands: four square planes and two heatmaps, in one row or in pairs.
 function plan(width) {
   const narrow = width < 520;
-  const side = narrow ? (width - 14) / 2 : Math.min(180, (width - 42) / 4);
+  const side = narrow ? (width - 14) / 2 : Math.min(176, (width - 42) / 4);
   const pitch = narrow ? side + 14 : (width - side) / 3;
   const planes = ["x", "query", "key", "value"].map((role, i) => ({ role, side,
     x: (narrow ? i % 2 : i) * pitch, y: 22 + (narrow && i > 1 ? side + 34 : 0) }));
@@ -61,9 +61,9 @@ function render({ model, el }) {
     controls: [
       toggle("tied", { label: "Tie W_K to W_Q" }),
       presets([
-        ["W_Q turned by a third", { ...START, wq: [[-0.5, 0.85], [-0.85, -0.5]] }],
+        ["Turn W_Q", { ...START, wq: [[-0.5, 0.85], [-0.85, -0.5]] }],
         ["W_Q = W_K", { ...START, wq: IDENTITY }],
-        ["Each at the other", { ...START, wq: [[-0.5, 0.85], [0.85, 0.5]] }],
+        ["Mirror W_Q", { ...START, wq: [[-0.5, 0.85], [0.85, 0.5]] }],
         ["W_K = 0", { ...START, wq: [[-0.5, 0.85], [-0.85, -0.5]], wk: [[0, 0], [0, 0]] }],
       ]),
     ],
@@ -71,7 +71,7 @@ function render({ model, el }) {
       { name: "scores", label: "s₁₂", role: "weight", show: (s) => text(s[0][1]) },
       { name: "scores", label: "s₂₁", role: "weight", show: (s) => text(s[1][0]) },
       { name: "asymmetry", label: "asymmetry |s₁₂ − s₂₁|", digits: 2 },
-      { name: "outputs", label: "outputs", role: "value", show: (o) => `${text(o[0])} and ${text(o[1])}` },
+      { name: "outputs", label: "o₁, o₂", role: "value", show: (o) => `${text(o[0])}, ${text(o[1])}` },
     ],
     height: (width) => plan(width).height,
     compute: project,
@@ -95,9 +95,10 @@ function render({ model, el }) {
         }
         scene.points.forEach((p, i) => {
           const [px, py] = at(p);
-          const [dx, dy] = [px - sx(0), py - sy(0)]; // the name stands outwards of its point
-          const away = 16 / (Math.hypot(dx, dy) || 1);
-          layer.append(marker(role, px, py, 6), label(clamp(px + dx * away, x + 9, x + side - 9), clamp(py + dy * away + 4, y + 12, y + side - 4),
+          const [dx, dy] = [px - sx(0), py - sy(0)]; // the name stands outwards, or inwards at the edge
+          const reach = Math.hypot(dx, dy) || 1;
+          const away = (Math.max(Math.abs(dx), Math.abs(dy)) + 18 > side / 2 ? -18 : 16) / reach;
+          layer.append(marker(role, px, py, 6), label(px + dx * away, py + dy * away + (reach === 1 ? 18 : 4),
             `${scene.letter}${SUB[i]}`, { class: `ab-${role}-text`, "text-anchor": "middle" }));
         });
       });

@@ -25,7 +25,7 @@ class Projections(Figure):
     """
 
     name = "projections"
-    heights = (632, 986)
+    heights = (588, 986)
 
     x1 = _numbers([1.7, 0.0])
     x2 = _numbers([-0.85, 1.45])
@@ -92,14 +92,13 @@ class Projections(Figure):
     def picture(self):
         """Return the four planes above, scores and weights beneath."""
         numbers = self.numbers()
-        plot, axes = subplots(
-            2, 3, figsize=(6.8, 4.7), alt=(
-                "Three small planes hold the queries, keys and values of two embeddings, each "
-                "with two arrows: where its projection sends the two axes. Beneath, the two "
-                "embeddings, the two by two score matrix, which is "
-                f"{'symmetric' if numbers['asymmetry'] < 1e-9 else 'not symmetric'}, and the weights."
-            ),
+        kind = "symmetric" if numbers["asymmetry"] < 1e-9 else "not symmetric"
+        alt = (
+            "Three small planes hold the queries, keys and values of two embeddings, each with "
+            "two arrows: where its projection sends the two axes. Beneath, the two embeddings, "
+            f"the two by two score matrix, which is {kind}, and the weights."
         )
+        plot, axes = subplots(2, 3, figsize=(6.8, 4.7), alt=alt)
         w_k = self.wq if self.tied else self.wk
         for ax, points, matrix, role, sign, title in (
             (axes[0, 0], numbers["queries"], self.wq, QUERY, "o", "queries q = x W_Q"),
@@ -122,9 +121,12 @@ class Projections(Figure):
         for number, (a, b) in enumerate(numbers["outputs"], start=1):
             axes[0, 2].plot(a, b, "s", color=VALUE, markerfacecolor="none")
             axes[0, 2].annotate(f"output {number}", (a, b), (7, -4), textcoords="offset points")
-        for ax, name, title in ((axes[1, 1], "scores", "scores q·k"), (axes[1, 2], "weights", "weights")):
+        for ax, name, title, least in (
+            (axes[1, 1], "scores", "scores q·k", 1e-9),
+            (axes[1, 2], "weights", "weights", 1.0),
+        ):
             matrix = np.array(numbers[name])
-            low, high = min(0.0, matrix.min()), max(matrix.max(), 1.0 if name == "weights" else 1e-9)
+            low, high = min(0.0, matrix.min()), max(least, matrix.max())
             mesh = ax.pcolormesh(matrix, cmap=WEIGHT_CMAP.resampled(15), vmin=low, vmax=high)
             for (i, j), cell in np.ndenumerate(matrix):
                 pale = (cell - low) / (high - low) <= 0.6
@@ -134,5 +136,6 @@ class Projections(Figure):
             ax.tick_params(length=0)
             ax.set_xticks([0.5, 1.5], ["x₁", "x₂"])
             ax.set_yticks([0.5, 1.5], ["x₁", "x₂"])
-            plot.colorbar(mesh, ax=ax, shrink=0.8, ticks=(low, high), format="%.1f").outline.set_visible(False)
+            bar = plot.colorbar(mesh, ax=ax, shrink=0.8, ticks=(low, high), format="%.1f")
+            bar.outline.set_visible(False)
         return plot
