@@ -8,19 +8,23 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from attnbook.figures.base import Figure, module_text, style_text
+from attnbook.figures.dimension import Dimension
 from attnbook.figures.kernel import KernelRegression
 from attnbook.figures.line import HardSoftLine
 from attnbook.figures.one_slider import OneSlider
 from attnbook.figures.plane import LookupPlane
 from attnbook.figures.projections import Projections
+from attnbook.figures.temperature import Temperature
 
 __all__ = [
+    "Dimension",
     "Figure",
     "HardSoftLine",
     "KernelRegression",
     "LookupPlane",
     "OneSlider",
     "Projections",
+    "Temperature",
     "module_text",
     "style_text",
 ]

@@ -90,7 +90,7 @@ function axis(scale, { side = "bottom", at, name = "", count = 5, values = null,
   }
   if (name) group.append(bottom
     ? label((a + b) / 2, at + 35, name, { class: "ab-name", "text-anchor": "middle" })
-    : label(0, 0, name, { class: "ab-name", "text-anchor": "middle", transform: `translate(${at - 34},${(a + b) / 2}) rotate(-90)` }));
+    : label(0, 0, name, { class: "ab-name", "text-anchor": "middle", transform: `translate(${at - 39},${(a + b) / 2}) rotate(-90)` }));
   return group;
 }
 
