@@ -9,6 +9,7 @@ except ModuleNotFoundError as missing:
 
 from attnbook.figures.base import Figure, module_text, style_text
 from attnbook.figures.dimension import Dimension
+from attnbook.figures.heatmap import Heatmap
 from attnbook.figures.kernel import KernelRegression
 from attnbook.figures.line import HardSoftLine
 from attnbook.figures.one_slider import OneSlider
@@ -20,6 +21,7 @@ __all__ = [
     "Dimension",
     "Figure",
     "HardSoftLine",
+    "Heatmap",
     "KernelRegression",
     "LookupPlane",
     "OneSlider",

@@ -22,12 +22,12 @@ from attnbook.palette import css_variables
 HERE = Path(__file__).parent
 
 
-def module_text(name: str) -> str:
+def module_text(name: str, folder: Path = HERE) -> str:
     """Return the JavaScript of one figure: the shared kit in front, the figure behind.
 
     Plain text, joined here and nowhere else, so that the page and Jupyter run the same module.
     """
-    return f"{(HERE / 'kit.js').read_text('utf-8')}\n{(HERE / f'{name}.js').read_text('utf-8')}"
+    return f"{(HERE / 'kit.js').read_text('utf-8')}\n{(folder / f'{name}.js').read_text('utf-8')}"
 
 
 def style_text() -> str:
@@ -65,6 +65,8 @@ class Figure(anywidget.AnyWidget):
     """
 
     name: ClassVar[str]
+    #: Where the module lies; a figure of your own says ``Path(__file__).parent``.
+    folder: ClassVar[Path] = HERE
     #: Height of the live figure in pixels, on a desktop and on a phone: the page keeps that much
     #: room from the start, so that nothing shifts when the figure wakes up.
     heights: ClassVar[tuple[int, int]]
@@ -78,7 +80,7 @@ class Figure(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
         # anywidget makes a subclass of its own for each instance: that one has its module already.
         if "name" in cls.__dict__:
-            cls._esm = module_text(cls.name)
+            cls._esm = module_text(cls.name, cls.folder)
 
     def __init__(self, *, anchor: str | None = None, **state) -> None:
         unknown = sorted(set(state) - set(self.state_names()))

@@ -2,13 +2,19 @@
 
 import json
 import math
+import sys
+from pathlib import Path
 
 import pytest
 from pages import file_address, page_names, watched
 
 from attnbook import figures
 
+sys.path.append(str(Path(__file__).parent / "example_figure"))
+from share import Share  # noqa: E402  (the figure that the page for authors shows)
+
 CLASSES = {cls.name: cls for cls in vars(figures).values() if isinstance(cls, type) and "name" in vars(cls)}
+CLASSES[Share.name] = Share
 BARE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>figure</title>
 <meta name="viewport" content="width=device-width"><style>{style} body {{ margin: 16px }}</style>
 <main>{html}</main><script type="module">{module}
@@ -51,7 +57,7 @@ def bare(browser, tmp_path_factory):
 
         def open_figure(figure):
             path = tmp_path_factory.mktemp("figure") / "figure.html"
-            module, style = figures.module_text(figure.name), figures.style_text()
+            module, style = figure._esm, figures.style_text()
             path.write_text(
                 BARE.format(style=style, html=figure.html(), module=module, name=figure.name), "utf-8"
             )
@@ -87,7 +93,7 @@ def test_the_page_keeps_the_right_room(browser, tmp_path, name, width):
     """The room kept before the figure wakes is the room it takes, so that nothing shifts."""
     figure = CLASSES[name](**CLASSES[name].examples[0])
     path = tmp_path / "figure.html"
-    module, style = figures.module_text(name), figures.style_text()
+    module, style = figure._esm, figures.style_text()
     path.write_text(BARE.format(style=style, html=figure.html(), module=module, name=name), "utf-8")
     with watched(browser, width=width) as page:
         page.goto(path.as_uri())
@@ -111,6 +117,16 @@ def living(browser, site, request):
         page.goto(file_address(site, request.param))
         yield page
         assert page.problems == []
+
+
+def test_the_example_for_authors_is_short():
+    """The page for authors promises a figure in under 60 lines of code."""
+    lines = [
+        line
+        for name in ("share.py", "share.js")
+        for line in (Path(__file__).parent / "example_figure" / name).read_text("utf-8").splitlines()
+    ]
+    assert len([line for line in lines if line.strip()]) < 60
 
 
 def each_figure(page):
