@@ -35,7 +35,7 @@ class Heatmap(Figure):
     """
 
     name = "heatmap"
-    heights = (520, 530)
+    heights = (0, 0)  # each heatmap has its own, by the number of its rows
     examples: ClassVar[list[dict]] = [
         {"weights": [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.25, 0.25, 0.5]]},
         {"weights": [[1.0]]},
@@ -66,6 +66,9 @@ class Heatmap(Figure):
             labels.append([str(label) for label in (range(1, count + 1) if given is None else given)])
             if len(labels[-1]) != count:
                 raise ValueError(f"{name} has {len(labels[-1])} entries; this matrix needs {count}")
+        letters = max(map(len, labels[1]))
+        stage = min(290, 60 * len(matrix)) + 54 + min(90, 7 * letters)  # as in heatmap.js
+        self.heights = (stage + 140, stage + 140)
         super().__init__(
             weights=matrix.tolist(), row_labels=labels[0], col_labels=labels[1], anchor=anchor, **names
         )

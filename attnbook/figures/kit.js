@@ -153,7 +153,7 @@ function heatmap({ x, y, width, height, matrix, rowLabels, colLabels, rowName = 
 function colourScale({ x, y, height, domain, name, digits = 2, steps = 24 }) {
   const group = svg("g", { class: "ab-axis" });
   range(steps).forEach((i) => group.append(svg("rect", { x, width: 10, y: y + (height * i) / steps,
-    height: height / steps + 0.5, class: "ab-cell", "fill-opacity": 1 - i / (steps - 1) })));
+    height: height / steps, class: "ab-cell", "fill-opacity": 1 - i / (steps - 1) })));
   group.append(label(x + 14, y + 8, text(domain[1], digits)), label(x + 14, y + height, text(domain[0], digits)),
     label(0, 0, name, { class: "ab-name", "text-anchor": "middle", transform: `translate(${x + 24},${y + height / 2}) rotate(-90)` }));
   return group;

@@ -53,7 +53,7 @@ def test_page_and_notebook_carry_the_same(cls):
 @each_class
 def test_unknown_state_is_refused(cls):
     with pytest.raises(TypeError, match=f"{cls.__name__} has no state colour; it has "):
-        cls(colour="red")
+        cls(**cls.examples[0], colour="red")
 
 
 @each_class
