@@ -89,7 +89,7 @@ class Figure(anywidget.AnyWidget):
                 f"{type(self).__name__} has no state {', '.join(unknown)}; "
                 f"it has {', '.join(self.state_names())}"
             )
-        self.anchor = anchor or self.name
+        self.anchor = anchor or f"figure-{self.name}"  # what a link in the text names
         super().__init__(_names=self.state_names(), **state)
 
     @classmethod

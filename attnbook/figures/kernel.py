@@ -28,7 +28,7 @@ class KernelRegression(Figure):
     """
 
     name = "kernel"
-    heights = (575, 1050)
+    heights = (592, 1085)
     examples = (
         {},
         {"bandwidth": 0.05},

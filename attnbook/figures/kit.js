@@ -126,13 +126,15 @@ function heatmap({ x, y, width, height, matrix, rowLabels, colLabels, rowName = 
     ring.setAttribute("visibility", "visible");
     say(words(i, j));
   };
-  matrix.forEach((row, i) => row.forEach((v, j) => {
-    const cell = svg("rect", { x: x + j * w, y: y + i * h, width: w, height: h, class: "ab-cell",
-      "fill-opacity": level(v).toFixed(4), onpointerenter: () => point(i, j) });
-    group.append(cell);
-    if (w >= 38 && h >= 18) group.append(label(x + (j + 0.5) * w, y + (i + 0.5) * h + 4, text(v, digits),
-      { class: level(v) > 0.6 ? "ab-on-weight" : "ab-cell-value", "text-anchor": "middle" }));
-  }));
+  // Hundreds of cells in every frame: written as one string, and heard through one listener.
+  const cells = svg("g");
+  cells.innerHTML = matrix.map((row, i) => row.map((v, j) => `<rect x="${(x + j * w).toFixed(2)}" y="${(y + i * h).toFixed(2)}" \
+width="${w.toFixed(2)}" height="${h.toFixed(2)}" class="ab-cell" fill-opacity="${level(v).toFixed(3)}" data-at="${i},${j}"/>`).join("")).join("");
+  cells.addEventListener("pointerover", (event) => event.target.dataset.at && point(...event.target.dataset.at.split(",").map(Number)));
+  group.append(cells);
+  if (w >= 38 && h >= 18) matrix.forEach((row, i) => row.forEach((v, j) => group.append(
+    label(x + (j + 0.5) * w, y + (i + 0.5) * h + 4, text(v, digits),
+      { class: level(v) > 0.6 ? "ab-on-weight" : "ab-cell-value", "text-anchor": "middle", "pointer-events": "none" }))));
   rowLabels.forEach((r, i) => i % rowEvery === 0 && group.append(label(x - 6, y + (i + 0.5) * h + 4, r, { "text-anchor": "end" })));
   const turned = Math.max(...colLabels.map((c) => String(c).length)) * 7 > w * colEvery;
   colLabels.forEach((c, j) => j % colEvery === 0 && group.append(turned
@@ -346,7 +348,7 @@ class PageModel {
 }
 
 // Bring every figure of one kind on the page to life. A link such as
-// <a href="#temperature" data-set='{"temperature": 0.1}'>T = 0.1</a> in the text sets its state.
+// <a href="#figure-temperature" data-set='{"temperature": 0.1}'>T = 0.1</a> in the text sets its state.
 function mount(name, draw) {
   for (const place of document.querySelectorAll(`[data-figure="${name}"]`)) {
     const model = new PageModel(JSON.parse(place.dataset.state));

@@ -25,7 +25,7 @@ class LookupPlane(Figure):
     """
 
     name = "plane"
-    heights = (670, 1150)
+    heights = (700, 1175)
     examples = (
         {},
         {"hard": True},

@@ -77,15 +77,10 @@ def test_every_public_function_is_called():
     assert called | ARRAYS_FREE == set(attnbook.__all__)
 
 
-@pytest.mark.parametrize("library", [*LIBRARIES, "jax"])
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("name", CALLS)
 def test_every_library_gives_the_numbers_of_numpy(name, library):
-    if library == "jax":
-        jax = pytest.importorskip("jax")
-        jax.config.update("jax_enable_x64", True)
-        convert = jax.numpy.asarray
-    else:
-        convert = LIBRARIES[library]
+    convert = LIBRARIES[library]
     want = CALLS[name](np.asarray)
     ours = CALLS[name](convert)
     kind = type(convert(X))
