@@ -30,7 +30,7 @@ class Dimension(Figure):
     """
 
     name = "dimension"
-    heights = (494, 796)
+    heights = (510, 884)
     examples: ClassVar[list[dict]] = [
         {},
         {"width": 1},

@@ -54,7 +54,7 @@ function render({ model, el }) {
       const y = linear([-1, 4], [fit.bottom, fit.top]);
       const tallest = Math.max(...weights);
       const bars = linear([0, tallest || 1], [fit.base, fit.bottom + 24]);
-      const grid = linspace(...REACH, 201);
+      const grid = linspace(...REACH, 126);
       layer.append(
         svg("path", { d: `M${x(state.query)},${fit.top}V${fit.base}`, class: "ab-query-line ab-dashed" }),
         axis(y, { side: "left", at: fit.left, name: "y", values: [-1, 0, 1, 2, 3, 4] }),

@@ -27,7 +27,7 @@ class OneSlider(Figure):
     """
 
     name = "one_slider"
-    heights = (416, 456)
+    heights = (416, 550)
     examples: ClassVar[list[dict]] = [
         {},
         {"temperature": 0.0},

@@ -25,7 +25,7 @@ class LookupPlane(Figure):
     """
 
     name = "plane"
-    heights = (700, 1175)
+    heights = (720, 1175)
     examples = (
         {},
         {"hard": True},

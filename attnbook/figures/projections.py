@@ -25,7 +25,7 @@ class Projections(Figure):
     """
 
     name = "projections"
-    heights = (588, 986)
+    heights = (596, 996)
 
     x1 = _numbers([1.7, 0.0])
     x2 = _numbers([-0.85, 1.45])

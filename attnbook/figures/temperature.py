@@ -21,7 +21,7 @@ class Temperature(Figure):
     """
 
     name = "temperature"
-    heights = (630, 1130)
+    heights = (645, 1195)
     examples: ClassVar[list[dict]] = [
         {},
         {"temperature": 0.0},
