@@ -12,7 +12,7 @@ sys.path[:0] = [str(ROOT / "tests" / "site"), str(ROOT / "scripts")]
 
 import record  # noqa: E402
 from browser import ADVICE, ARGUMENTS, find_chromium  # noqa: E402
-from pages import page_names  # noqa: E402
+from pages import awake, page_names  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 SWEEP = """async (place) => {
@@ -46,6 +46,7 @@ def main() -> None:
         page = browser.new_page()
         for name in page_names():
             page.goto((ROOT / "_build" / "html" / name).as_uri())
+            awake(page)
             for place in page.query_selector_all(".ab-figure"):
                 times = sorted(place.evaluate(SWEEP))
                 rows.append(

@@ -60,7 +60,7 @@ def load(browser, url: str, scripts: dict[str, Path], width: int) -> dict:
     """Load a page once; return what it sent, how long it took and what moved."""
     with browser.new_context(viewport={"width": width, "height": 900}) as context:
         context.add_init_script(WATCH)
-        served = []
+        served, answers = [], []
 
         def outside(route):
             address = route.request.url
@@ -74,13 +74,11 @@ def load(browser, url: str, scripts: dict[str, Path], width: int) -> dict:
         here = url.split("/", 3)[2]
         context.route(lambda address: here not in address and address.startswith("http"), outside)
         page = context.new_page()
-        page.on(
-            "response",
-            lambda r: served.append((r.request.resource_type, r.body())) if here in r.url and r.ok else None,
-        )
+        page.on("response", lambda r: answers.append(r) if here in r.url and r.ok else None)
         context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
         page.goto(url, wait_until="networkidle")
         page.wait_for_timeout(500)
+        served += [(r.request.resource_type, r.body()) for r in answers]
         seen = page.evaluate("seen")
         loaded = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
     inline = [body for kind, document in served if kind == "document" for body in INLINE.findall(document)]

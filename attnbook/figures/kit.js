@@ -350,20 +350,27 @@ class PageModel {
 // Bring every figure of one kind on the page to life. A link such as
 // <a href="#figure-temperature" data-set='{"temperature": 0.1}'>T = 0.1</a> in the text sets its state.
 function mount(name, draw) {
+  // A figure in view wakes at once, the others when the browser has nothing else to do.
+  const later = window.requestIdleCallback ?? setTimeout;
   for (const place of document.querySelectorAll(`[data-figure="${name}"]`)) {
-    const model = new PageModel(JSON.parse(place.dataset.state));
-    const host = html("div");
-    place.append(host); // measured where it will stand; the still picture goes when all is drawn
-    draw({ model, el: host });
-    place.querySelector(":scope > .ab-static").remove();
-    place.abModel = model;
-    document.addEventListener("click", (event) => {
-      const link = event.target.closest?.("a[data-set]");
-      if (!link || link.hash !== `#${place.id}`) return;
-      event.preventDefault();
-      change(model, JSON.parse(link.dataset.set));
-      const box = place.getBoundingClientRect();
-      if (box.bottom < 80 || box.top > innerHeight - 80) place.scrollIntoView({ block: "center" });
-    });
+    const seen = place.getBoundingClientRect().top < innerHeight;
+    if (seen) wake(place, draw); else later(() => wake(place, draw));
   }
+}
+
+function wake(place, draw) {
+  const model = new PageModel(JSON.parse(place.dataset.state));
+  const host = html("div");
+  place.append(host); // measured where it will stand; the still picture goes when all is drawn
+  draw({ model, el: host });
+  place.querySelector(":scope > .ab-static").remove();
+  place.abModel = model;
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[data-set]");
+    if (!link || link.hash !== `#${place.id}`) return;
+    event.preventDefault();
+    change(model, JSON.parse(link.dataset.set));
+    const box = place.getBoundingClientRect();
+    if (box.bottom < 80 || box.top > innerHeight - 80) place.scrollIntoView({ block: "center" });
+  });
 }

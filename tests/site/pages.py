@@ -41,6 +41,11 @@ def watched(browser, *, theme="light", width=1280, javascript=True):
         yield page
 
 
+def awake(page) -> None:
+    """Wait until each figure of the page has come to life, and left no still picture behind."""
+    page.wait_for_function("document.querySelectorAll('.ab-figure > .ab-static').length === 0")
+
+
 def file_address(site: Path, name: str) -> str:
     """The address of a page for a reader who double-clicked the file."""
     return (site / name).as_uri()

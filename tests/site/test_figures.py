@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import file_address, page_names, watched
+from pages import awake, file_address, page_names, watched
 
 from attnbook import figures
 
@@ -113,6 +113,7 @@ def living(browser, site, request):
     """A page with figures, from a file."""
     with watched(browser) as page:
         page.goto(file_address(site, request.param))
+        awake(page)
         yield page
         assert page.problems == []
 
@@ -186,6 +187,7 @@ def test_nothing_shifts_when_a_figure_wakes(browser, site, name, width):
     """The room kept before a figure wakes is the room that it takes."""
     with watched(browser, width=width) as page:
         page.goto(file_address(site, name))
+        awake(page)
         for place in each_figure(page):
             kept = place.evaluate("n => parseFloat(getComputedStyle(n).minHeight)")
             height = place.locator(".ab-live").bounding_box()["height"]
