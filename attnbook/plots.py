@@ -26,8 +26,7 @@ from matplotlib.ticker import MaxNLocator
 from attnbook.palette import PALETTE
 
 QUERY, KEY, VALUE, WEIGHT, INK, MUTED, RULE, PAGE = (
-    PALETTE[role][0]
-    for role in ("query", "key", "value", "weight", "ink", "muted", "rule", "page")
+    PALETTE[role][0] for role in ("query", "key", "value", "weight", "ink", "muted", "rule", "page")
 )
 
 STYLE = {
@@ -135,7 +134,7 @@ def show_heatmaps(
     """Draw a grid of heatmaps with one shared colour scale.
 
     The call of *Dive into Deep Learning* (Zhang et al. 2023, section 11.1), with what its readers
-    miss: values in the cells when there is room, labels of tokens, and a scale that says what it is.
+    miss: values in the cells when there is room, labels of tokens, a scale that says what it is.
 
     Parameters
     ----------
@@ -194,11 +193,15 @@ def show_heatmaps(
         show_values = n_q * n_k <= 64
     if alt is None:
         count = "Heatmap" if rows * cols == 1 else f"{rows * cols} heatmaps"
-        alt = f"{count} of {scale_label}, {n_q} {ylabel} by {n_k} {xlabel}, from {low:.3g} to {high:.3g}."
+        alt = f"{count} of {scale_label}, {n_q} {ylabel} by {n_k} {xlabel}, "
+        alt += f"from {low:.3g} to {high:.3g}."
     if figsize is None:
         cell = 0.62 if show_values else 0.42
         width = min(cols * max(1.6, cell * n_k) + 1.6, 9.6)
-        figsize = (width, rows * max(1.6, cell * n_q * (width - 1.6) / (cols * max(1.6, cell * n_k))) + 0.7)
+        figsize = (
+            width,
+            rows * max(1.6, cell * n_q * (width - 1.6) / (cols * max(1.6, cell * n_k))) + 0.7,
+        )
     plot, axes = subplots(
         rows, cols, alt=alt, figsize=figsize, squeeze=False, sharex=True, sharey=True
     )
@@ -251,14 +254,18 @@ def _themed(svg: str, alt: str) -> str:
     """Make matplotlib's SVG the page's own: themed, small, the same on every machine."""
     svg = svg[svg.index("<svg") :].strip()
     # What is not seen goes; a style element would restyle every picture of the page.
-    unseen = r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|<path [^>]*style=\"fill: none\"/>"
+    unseen = (
+        r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|<path [^>]*style=\"fill: none\"/>"
+    )
     svg = re.sub(unseen, "", svg, flags=re.S)
     # Two decimals are a hundredth of a point: invisible, and no last digit can differ.
     svg = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), svg)
     svg = re.sub("|".join(_VARIABLES), lambda m: _VARIABLES[m[0]], svg)
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
     svg = _local_ids(svg)
-    width, height = (float(re.search(rf'{side}="([\d.]+)pt"', svg)[1]) for side in ("width", "height"))
+    width, height = (
+        float(re.search(rf'{side}="([\d.]+)pt"', svg)[1]) for side in ("width", "height")
+    )
     box = f'viewBox="0 0 {width:g} {height:g}"'
     size = f'width="{width / 0.72:.0f}" height="{height / 0.72:.0f}"'
     space = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'

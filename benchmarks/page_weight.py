@@ -64,7 +64,9 @@ def load(browser, url: str, scripts: dict[str, Path], width: int) -> dict:
 
         def outside(route):
             address = route.request.url
-            local = next((path for stem, path in scripts.items() if stem in address.rsplit("/", 1)[1]), None)
+            local = next(
+                (path for stem, path in scripts.items() if stem in address.rsplit("/", 1)[1]), None
+            )
             if local is None:
                 route.abort()
             else:
@@ -81,7 +83,9 @@ def load(browser, url: str, scripts: dict[str, Path], width: int) -> dict:
         served += [(r.request.resource_type, r.body()) for r in answers]
         seen = page.evaluate("seen")
         loaded = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
-    inline = [body for kind, document in served if kind == "document" for body in INLINE.findall(document)]
+    inline = [
+        body for kind, document in served if kind == "document" for body in INLINE.findall(document)
+    ]
     code = [body for kind, body in served if kind == "script"]
     return {
         "requests": len(served),
@@ -107,14 +111,15 @@ def measure(browser, name: str, url: str, scripts: dict[str, Path]) -> dict:
 def table(rows: list[dict]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| page | requests | script, compressed | script, raw | all, compressed | loaded | blocked | layout shift |",
+        "| page | requests | script, compressed | script, raw | all, compressed | loaded "
+        "| blocked | layout shift |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for r in rows:
-        lines.append(
-            f"| {r['page']} | {r['requests']} | {r['script_kB']:.0f} kB | {r['script_raw_kB']:.0f} kB | "
-            f"{r['total_kB']:.0f} kB | {r['load_ms']:.0f} ms | {r['blocked_ms']:.0f} ms | {r['layout_shift']:.3f} |"
-        )
+        cells = [r["page"], r["requests"]]
+        cells += [f"{r[k]:.0f} kB" for k in ("script_kB", "script_raw_kB", "total_kB")]
+        cells += [f"{r[k]:.0f} ms" for k in ("load_ms", "blocked_ms")]
+        lines.append(f"| {' | '.join(map(str, cells))} | {r['layout_shift']:.3f} |")
     return "\n".join(lines)
 
 

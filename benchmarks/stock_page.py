@@ -21,16 +21,22 @@ def build(folder: Path) -> Path:
     notebook = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_markdown_cell("# A slider"),
-            nbformat.v4.new_code_cell("import ipywidgets\nipywidgets.FloatSlider(value=0.5, max=1.0)"),
+            nbformat.v4.new_code_cell(
+                "import ipywidgets\nipywidgets.FloatSlider(value=0.5, max=1.0)"
+            ),
         ],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        },
     )
     nbformat.write(notebook, folder / "slider.ipynb")
     (folder / "_config.yml").write_text("title: Stock\nexecute:\n  execute_notebooks: force\n")
     (folder / "_toc.yml").write_text("format: jb-book\nroot: slider\n")
     jupyter_book = "from jupyter_book.cli.main import main; main()"
     subprocess.run(
-        [sys.executable, "-c", jupyter_book, "build", str(folder), "--quiet"], check=True, capture_output=True
+        [sys.executable, "-c", jupyter_book, "build", str(folder), "--quiet"],
+        check=True,
+        capture_output=True,
     )
     return folder / "_build" / "html"
 
@@ -41,10 +47,16 @@ def fetch_scripts(folder: Path) -> dict[str, Path]:
     for package, inner in ((MANAGER, "dist/embed-amd.js"), (LOADER, "require.js")):
         try:
             packed = subprocess.run(
-                ["npm", "pack", package, "--silent"], cwd=folder, check=True, capture_output=True, text=True
+                ["npm", "pack", package, "--silent"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+                text=True,
             ).stdout.strip()
         except (FileNotFoundError, subprocess.CalledProcessError) as reason:
-            raise SystemExit(f"could not fetch {package}: install npm and check the network ({reason})") from reason
+            raise SystemExit(
+                f"could not fetch {package}: install npm and check the network ({reason})"
+            ) from reason
         with tempfile.TemporaryDirectory() as unpacked, tarfile.open(folder / packed) as archive:
             archive.extract(f"package/{inner}", unpacked, filter="data")
             target = folder / Path(inner).name

@@ -67,11 +67,14 @@ class Dimension(Figure):
         numbers, scores = self.numbers(), self.scores()
         spread = numbers["theory"]
         plot, (left, right) = subplots(
-            1, 2, figsize=(6.6, 2.9), alt=(
+            1,
+            2,
+            figsize=(6.6, 2.9),
+            alt=(
                 f"Left, a histogram of {scores.size} scores at width {self.width}, "
                 f"{'divided by the square root of the width' if self.scaled else 'not divided'}: a "
-                f"bell of standard deviation {numbers['standard_deviation']:.2f}. Right, the sorted "
-                f"weights of one query over {KEYS} keys; the largest weight is "
+                f"bell of standard deviation {numbers['standard_deviation']:.2f}. Right, the "
+                f"sorted weights of one query over {KEYS} keys; the largest weight is "
                 f"{numbers['largest_weight']:.2f} on average."
             ),
         )
@@ -81,7 +84,9 @@ class Dimension(Figure):
         bell = np.exp(-0.5 * (x / spread) ** 2) / (spread * math.sqrt(2 * math.pi))
         left.plot(x, bell, color=QUERY)
         left.set(xlabel="score", ylabel="density")
-        right.bar(np.arange(1, KEYS + 1), np.sort(softmax(scores[0]))[::-1], width=0.8, color=WEIGHT)
+        right.bar(
+            np.arange(1, KEYS + 1), np.sort(softmax(scores[0]))[::-1], width=0.8, color=WEIGHT
+        )
         right.axhline(1 / KEYS, color=MUTED, linestyle=":", linewidth=1)
         right.set(xlabel="key, by weight", ylabel="weight", ylim=(0, 1))
         return plot

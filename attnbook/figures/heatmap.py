@@ -39,7 +39,11 @@ class Heatmap(Figure):
     examples: ClassVar[list[dict]] = [
         {"weights": [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.25, 0.25, 0.5]]},
         {"weights": [[1.0]]},
-        {"weights": [[0.25, 0.75], [0.5, 0.5]], "row_labels": ["the", "cat"], "col_labels": ["sat", "down"]},
+        {
+            "weights": [[0.25, 0.75], [0.5, 0.5]],
+            "row_labels": ["the", "cat"],
+            "col_labels": ["sat", "down"],
+        },
         {"weights": [[-2.0, 0.5, 3.0]], "row_name": "query", "col_name": "key", "title": "Scores"},
     ]
 
@@ -63,14 +67,20 @@ class Heatmap(Figure):
         for name, given, count in zip(
             ("row_labels", "col_labels"), (row_labels, col_labels), matrix.shape, strict=True
         ):
-            labels.append([str(label) for label in (range(1, count + 1) if given is None else given)])
+            labels.append(
+                [str(label) for label in (range(1, count + 1) if given is None else given)]
+            )
             if len(labels[-1]) != count:
                 raise ValueError(f"{name} has {len(labels[-1])} entries; this matrix needs {count}")
         letters = max(map(len, labels[1]))
         stage = min(290, 60 * len(matrix)) + 54 + min(90, 7 * letters)  # as in heatmap.js
         self.heights = (stage + 140, stage + 140)
         super().__init__(
-            weights=matrix.tolist(), row_labels=labels[0], col_labels=labels[1], anchor=anchor, **names
+            weights=matrix.tolist(),
+            row_labels=labels[0],
+            col_labels=labels[1],
+            anchor=anchor,
+            **names,
         )
 
     def numbers(self) -> dict:
@@ -90,5 +100,6 @@ class Heatmap(Figure):
             scale_label="weight",
             figsize=(5.6, min(4.6, 1.4 + 0.5 * len(matrix))),
             alt=f"Heatmap, {self.title}: {matrix.shape[0]} rows ({self.row_name}) and "
-            f"{matrix.shape[1]} columns ({self.col_name}), from {matrix.min():.3g} to {matrix.max():.3g}.",
+            f"{matrix.shape[1]} columns ({self.col_name}), "
+            f"from {matrix.min():.3g} to {matrix.max():.3g}.",
         )

@@ -21,7 +21,7 @@ class HardSoftLine(Figure):
     """
 
     name = "line"
-    heights = (640, 730)
+    heights = (694, 784)
     examples: ClassVar[list[dict]] = [
         {},
         {"query": 0.25},  # ties: the two nearest keys are equally far
@@ -39,7 +39,12 @@ class HardSoftLine(Figure):
     def _outputs(self, queries):
         queries = np.asarray(queries, dtype=float)[:, None]
         soft, weights = soft_lookup(
-            queries, KEYS, VALUES, temperature=self.temperature, score="distance", return_weights=True
+            queries,
+            KEYS,
+            VALUES,
+            temperature=self.temperature,
+            score="distance",
+            return_weights=True,
         )
         hard = hard_lookup(queries, KEYS, VALUES, score="distance")
         # d soft / dq = Cov(v, k) / T under the weights.
@@ -68,7 +73,11 @@ class HardSoftLine(Figure):
         hard, flat = np.where(jumps, np.nan, hard), np.where(jumps, np.nan, 0.0)
         numbers = self.numbers()
         plot, (above, beneath) = subplots(
-            2, 1, figsize=(6.4, 4.3), sharex=True, alt=(
+            2,
+            1,
+            figsize=(6.4, 4.3),
+            sharex=True,
+            alt=(
                 "Two curves over the position of a query among four keys. The hard output is a "
                 "staircase with three jumps; the soft output is a smooth curve that follows it. "
                 "Beneath, the derivative of the hard output is zero wherever there is one, that "

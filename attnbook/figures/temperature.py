@@ -65,7 +65,11 @@ class Temperature(Figure):
         """Return scores, weights, the weights at seven temperatures, and entropy over T."""
         scores, weights = np.array(self.scores), np.array(self.numbers()["weights"])
         plot, axes = subplots(
-            2, 2, figsize=(6.6, 4.4), height_ratios=[1, 1.1], alt=(
+            2,
+            2,
+            figsize=(6.6, 4.4),
+            height_ratios=[1, 1.1],
+            alt=(
                 f"Six scores and their softmax at temperature {self.temperature:g}: weights "
                 + ", ".join(f"{w:.2f}" for w in weights)
                 + ". A heatmap shows the weights at seven temperatures, from all on the best score "
@@ -89,6 +93,8 @@ class Temperature(Figure):
         t = np.logspace(-2, 2, 161)
         curve.semilogx(t, [entropy(softmax(scores, temperature=x)) for x in t], color=WEIGHT)
         curve.axhline(math.log(6), color=MUTED, linestyle=":", linewidth=1)
-        curve.plot(np.clip(self.temperature, 0.01, 100), self.numbers()["entropy"], "D", color=WEIGHT)
+        curve.plot(
+            np.clip(self.temperature, 0.01, 100), self.numbers()["entropy"], "D", color=WEIGHT
+        )
         curve.set(xlabel="temperature T", ylabel="entropy (nats)", ylim=(0, 1.9))
         return plot

@@ -36,9 +36,21 @@ def test_contrast_with_the_page(theme):
 # table 1, severity 1.0); the first is normal sight.
 SIGHTS = {
     "normal": np.eye(3),
-    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "protan": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deutan": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritan": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
 }
 TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
@@ -74,7 +86,9 @@ def test_no_other_file_of_ours_writes_a_colour():
     files = [*ROOT.glob("attnbook/figures/*"), *ROOT.glob("_static/*.css")]
     colour = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b(?!\w)")
     found = {
-        f.name: colour.findall(f.read_text("utf-8")) for f in files if f.suffix in {".js", ".css", ".py"}
+        f.name: colour.findall(f.read_text("utf-8"))
+        for f in files
+        if f.suffix in {".js", ".css", ".py"}
     }
     assert len(found) > 4
     assert {name: colours for name, colours in found.items() if colours} == {}

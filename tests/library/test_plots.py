@@ -68,7 +68,12 @@ def test_heatmaps_take_torch_and_leave_it_alone():
     plot = show_heatmaps(tensor, "keys", "queries", titles=["a", "b"], cmap="Reds", figsize=(5, 2))
     assert isinstance(plot, Plot)
     assert torch.equal(tensor, before)
-    assert plot.html() == show_heatmaps(tensor.detach().numpy(), "keys", "queries", ["a", "b"], (5, 2), "Reds").html()
+    assert (
+        plot.html()
+        == show_heatmaps(
+            tensor.detach().numpy(), "keys", "queries", ["a", "b"], (5, 2), "Reds"
+        ).html()
+    )
 
 
 def test_heatmaps_take_half_precision():
@@ -78,7 +83,9 @@ def test_heatmaps_take_half_precision():
 
 def test_heatmap_says_what_it_shows():
     tokens = ["the", "cat", "sat", "on"]
-    svg = show_heatmaps(weights(cols=1), "keys", "queries", row_labels=tokens[:3], col_labels=tokens).html()
+    svg = show_heatmaps(
+        weights(cols=1), "keys", "queries", row_labels=tokens[:3], col_labels=tokens
+    ).html()
     for word in (*tokens, "keys", "queries", "attention weight"):
         assert f">{word}</text>" in svg
     assert "Heatmap of attention weight, 3 queries by 4 keys" in svg

@@ -28,16 +28,22 @@ def watched(browser, *, theme="light", width=1280, javascript=True):
     ) as context:
         if javascript:
             context.add_init_script(
-                f"try {{ localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}') }}"
+                f"for (const name of ['mode', 'theme']) try {{ localStorage[name] = '{theme}' }}"
                 " catch { /* storage may be closed to a file */ }"
             )
         page = context.new_page()
         page.problems, page.requested = [], []
-        page.on("console", lambda m: page.problems.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on(
+            "console",
+            lambda m: page.problems.append(m.text) if m.type in {"error", "warning"} else None,
+        )
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
         page.on("request", lambda request: page.requested.append(request.url))
-        page.on("response", lambda r: page.problems.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+        page.on(
+            "response",
+            lambda r: page.problems.append(f"{r.status}: {r.url}") if r.status >= 400 else None,
+        )
         yield page
 
 

@@ -11,9 +11,11 @@ from pages import awake, file_address, page_names, watched
 from attnbook import figures
 
 sys.path.append(str(Path(__file__).parent / "example_figure"))
-from share import Share  # noqa: E402  (the figure that the page for authors shows)
+from share import Share
 
-CLASSES = {cls.name: cls for cls in vars(figures).values() if isinstance(cls, type) and "name" in vars(cls)}
+CLASSES = {
+    cls.name: cls for cls in vars(figures).values() if isinstance(cls, type) and "name" in vars(cls)
+}
 CLASSES[Share.name] = Share
 BARE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>figure</title>
 <meta name="viewport" content="width=device-width"><style>{style} body {{ margin: 16px }}</style>
@@ -59,7 +61,8 @@ def bare(browser, tmp_path_factory):
             path = tmp_path_factory.mktemp("figure") / "figure.html"
             module, style = figure._esm, figures.style_text()
             path.write_text(
-                BARE.format(style=style, html=figure.html(), module=module, name=figure.name), "utf-8"
+                BARE.format(style=style, html=figure.html(), module=module, name=figure.name),
+                "utf-8",
             )
             page.goto(path.as_uri())
             return page.locator(".ab-figure")
@@ -93,7 +96,9 @@ def test_a_phone_holds_the_figure(browser, tmp_path, name):
     figure = CLASSES[name](**CLASSES[name].examples[0])
     path = tmp_path / "figure.html"
     style = figures.style_text()
-    path.write_text(BARE.format(style=style, html=figure.html(), module=figure._esm, name=name), "utf-8")
+    path.write_text(
+        BARE.format(style=style, html=figure.html(), module=figure._esm, name=name), "utf-8"
+    )
     with watched(browser, width=390) as page:
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -123,7 +128,9 @@ def test_the_example_for_authors_is_short():
     lines = [
         line
         for name in ("share.py", "share.js")
-        for line in (Path(__file__).parent / "example_figure" / name).read_text("utf-8").splitlines()
+        for line in (Path(__file__).parent / "example_figure" / name)
+        .read_text("utf-8")
+        .splitlines()
     ]
     assert len([line for line in lines if line.strip()]) < 60
 
@@ -143,13 +150,19 @@ def test_every_control_by_keyboard(living):
             control.focus()
             before = place.evaluate("n => JSON.stringify(n.abModel.state)")
             kind = control.get_attribute("type") or "select"
-            for key in {"range": ["ArrowRight", "End", "Home"], "checkbox": ["Space"], "select": ["ArrowDown"]}[kind]:
+            for key in {
+                "range": ["ArrowRight", "End", "Home"],
+                "checkbox": ["Space"],
+                "select": ["ArrowDown"],
+            }[kind]:
                 control.press(key)
                 assert_numbers_equal(place)
             if kind != "range":
                 assert place.evaluate("n => JSON.stringify(n.abModel.state)") != before
         place.locator("button", has_text="Reset").click()
-        assert place.evaluate("n => n.abModel.state") == json.loads(place.get_attribute("data-state"))
+        assert place.evaluate("n => n.abModel.state") == json.loads(
+            place.get_attribute("data-state")
+        )
 
 
 def test_every_handle_by_keyboard_and_pointer(living):
@@ -165,7 +178,9 @@ def test_every_handle_by_keyboard_and_pointer(living):
             assert handle.get_attribute("aria-label")
             assert handle.get_attribute("aria-valuetext")
             by_keys = place.evaluate("n => JSON.stringify(n.abModel.state)")
-            assert by_keys != before, f"{handle.get_attribute('data-handle')} does not move by keyboard"
+            assert by_keys != before, (
+                f"{handle.get_attribute('data-handle')} does not move by keyboard"
+            )
             assert_numbers_equal(place)
             handle.scroll_into_view_if_needed()
             box = handle.locator(".ab-hit").bounding_box()
@@ -191,7 +206,9 @@ def test_nothing_shifts_when_a_figure_wakes(browser, site, name, width):
         for place in each_figure(page):
             kept = place.evaluate("n => parseFloat(getComputedStyle(n).minHeight)")
             height = place.locator(".ab-live").bounding_box()["height"]
-            shown = f"{place.get_attribute('data-figure')}: {height:.0f} px tall, {kept:.0f} px kept"
+            shown = (
+                f"{place.get_attribute('data-figure')}: {height:.0f} px tall, {kept:.0f} px kept"
+            )
             assert kept - 40 <= height <= kept, shown
 
 

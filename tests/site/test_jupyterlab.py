@@ -38,14 +38,29 @@ def lab(tmp_path):
     """A running JupyterLab in an empty folder that holds one notebook; its address."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        },
     )
     nbformat.write(notebook, tmp_path / "figure.ipynb")
     port = free_port()
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "lab",
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+    ]
     command += ["--IdentityProvider.token=", "--LabApp.news_url=", "--ServerApp.open_browser=False"]
     # Settings, workspaces and run files of whoever runs the tests stay as they are.
-    homes = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
+    homes = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "JUPYTERLAB_SETTINGS_DIR",
+    )
     homes += ("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
     environment = os.environ | {home: str(tmp_path / ".home" / home) for home in homes}
     with (tmp_path / "lab.log").open("w") as log:
@@ -83,7 +98,9 @@ def test_figure_is_an_ipywidget(browser, lab):
         page.locator(".widget-readout").wait_for(timeout=30_000)
         run()  # Python moves the figure, and the slider that is linked to it
         page.wait_for_function("document.querySelector('.widget-readout').textContent === '1.50'")
-        page.wait_for_function("document.querySelector('.ab-live .ab-control:nth-child(2) input').value === '1.5'")
+        page.wait_for_function(
+            "document.querySelector('.ab-live .ab-control:nth-child(2) input').value === '1.5'"
+        )
 
         box = figure.locator("[data-handle=query] .ab-hit").bounding_box()
         page.mouse.move(box["x"] + 22, box["y"] + 22)
@@ -97,4 +114,6 @@ def test_figure_is_an_ipywidget(browser, lab):
         query, heard, soft = map(float, printed.text_content().split())
         assert query == heard
         assert query > 0.5
-        assert soft == pytest.approx(json.loads(figure.get_attribute("data-numbers"))["soft"], abs=1e-9)
+        assert soft == pytest.approx(
+            json.loads(figure.get_attribute("data-numbers"))["soft"], abs=1e-9
+        )

@@ -16,7 +16,7 @@ class Share(Figure):
     name = "share"
     folder = Path(__file__).parent  # left out for a figure that lives in attnbook/figures
     heights = (396, 440)
-    examples = [{}, {"gap": 0.0}, {"gap": 6.0}]
+    examples = ({}, {"gap": 0.0}, {"gap": 6.0})
 
     gap = traitlets.Float(2.0, min=0.0, max=6.0).tag(sync=True)
 
