@@ -106,14 +106,11 @@ def test_a_phone_holds_the_figure(browser, tmp_path, name):
             assert control.bounding_box()["height"] >= 44
 
 
-def places():
-    """Each page that shows a figure, with which of its figures: found in the sources."""
-    for name in page_names():
-        if name.startswith(("chapters/lookup", "index")):
-            yield name
+#: The pages that show a figure.
+WITH_FIGURES = [name for name in page_names() if name.startswith(("chapters/lookup", "index"))]
 
 
-@pytest.fixture(scope="module", params=list(places()))
+@pytest.fixture(scope="module", params=WITH_FIGURES)
 def living(browser, site, request):
     """A page with figures, from a file."""
     with watched(browser) as page:
@@ -197,7 +194,7 @@ def test_every_handle_by_keyboard_and_pointer(living):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", places())
+@pytest.mark.parametrize("name", WITH_FIGURES)
 def test_nothing_shifts_when_a_figure_wakes(browser, site, name, width):
     """The room kept before a figure wakes is the room that it takes."""
     with watched(browser, width=width) as page:
