@@ -102,6 +102,8 @@ def test_a_phone_holds_the_figure(browser, tmp_path, name):
     with watched(browser, width=390) as page:
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for opener in page.locator("summary").all():
+            opener.click()
         for control in page.locator("button, select, input[type=range], summary").all():
             assert control.bounding_box()["height"] >= 44
 
