@@ -96,5 +96,6 @@ class Temperature(Figure):
         curve.plot(
             np.clip(self.temperature, 0.01, 100), self.numbers()["entropy"], "D", color=WEIGHT
         )
+        curve.minorticks_off()
         curve.set(xlabel="temperature T", ylabel="entropy (nats)", ylim=(0, 1.9))
         return plot
