@@ -1,6 +1,8 @@
 // Temperature: the same scores, from one winner (T = 0) to an even share (T = ∞).
 const STOPS = [0, ...range(81).map((i) => Number((10 ** ((i - 40) / 20)).toPrecision(2))), Infinity];
 const ROWS = [0, 0.1, 0.3, 1, 3, 10, Infinity];
+// Where a temperature stands among the rows: half decades, and the limits at the ends.
+const rowOf = (t) => (t === 0 ? 0 : t === Infinity ? 6 : clamp(3 + 2 * Math.log10(t), 0.5, 5.5));
 const shown = (t) => (Number.isFinite(t) ? String(Number(t.toPrecision(2))) : "∞");
 
 // Frobenius norm of (diag(α) − ααᵀ) / T. Without a derivative at T = 0 when scores tie.
@@ -27,7 +29,7 @@ function render({ model, el }) {
     title: "Cold gives all to the best score, hot gives each the same",
     legend: [["key", "scores sᵢ (drag them)"], ["weight", "weights αᵢ = softmax(s / T)"]],
     controls: [
-      slider("temperature", { label: "Temperature T", values: STOPS, show: shown }),
+      slider("temperature", { label: "Temperature T", values: STOPS, show: (t) => (t === 0 ? "0, hard" : t === Infinity ? "∞, even" : shown(t)) }),
       presets([["T = 0", { temperature: 0 }], ["T = 1", { temperature: 1 }], ["T = ∞", { temperature: Infinity }],
         ["A tie at T = 0", { temperature: 0, scores: [2, 1, 2, 0, -1, 0.5] }]]),
     ],
@@ -66,6 +68,7 @@ function render({ model, el }) {
       const map = at.map;
       layer.append(heatmap({ ...map, matrix: ROWS.map((r) => softmax(state.scores, r)), rowLabels: ROWS.map(shown), colLabels: [1, 2, 3, 4, 5, 6],
         rowName: "temperature", colName: "entry", domain: [0, 1], say, memory }),
+      marker("weight", map.x + map.width + 7, map.y + (rowOf(state.temperature) + 0.5) * map.height / ROWS.length, 4),
       label(0, 0, "temperature T", { "text-anchor": "middle", transform: `translate(${map.x - 34},${map.y + map.height / 2}) rotate(-90)` }),
       label(map.x + map.width / 2, map.y + map.height + 33, "entry", { "text-anchor": "middle" }));
     },

@@ -109,7 +109,7 @@ def test_a_phone_holds_the_figure(browser, tmp_path, name):
 
 
 #: The pages that show a figure.
-WITH_FIGURES = [name for name in page_names() if name.startswith(("chapters/lookup", "index"))]
+WITH_FIGURES = [name for name in page_names() if name.startswith(("chapters/", "index"))]
 
 
 @pytest.fixture(scope="module", params=WITH_FIGURES)
