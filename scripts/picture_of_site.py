@@ -5,8 +5,8 @@ import sys
 import build_site
 
 sys.path.append(str(build_site.ROOT / "tests" / "site"))
-from browser import ADVICE, ARGUMENTS, find_chromium  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
+from browser import ADVICE, ARGUMENTS, find_chromium
+from playwright.sync_api import sync_playwright
 
 if __name__ == "__main__":
     chromium = find_chromium() or sys.exit(ADVICE)

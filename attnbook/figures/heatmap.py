@@ -74,7 +74,7 @@ class Heatmap(Figure):
                 raise ValueError(f"{name} has {len(labels[-1])} entries; this matrix needs {count}")
         letters = max(map(len, labels[1]))
         stage = min(290, 60 * len(matrix)) + 54 + min(90, 7 * letters)  # as in heatmap.js
-        self.heights = (stage + 140, stage + 140)
+        self.heights = (stage + 162, stage + 184)
         super().__init__(
             weights=matrix.tolist(),
             row_labels=labels[0],
