@@ -49,6 +49,8 @@ def main() -> None:
             awake(page)
             for place in page.query_selector_all(".ab-figure"):
                 times = sorted(place.evaluate(SWEEP))
+                if not times:  # a heatmap, say: nothing in it moves the state
+                    continue
                 rows.append(
                     {
                         "page": name,
