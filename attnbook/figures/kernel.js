@@ -48,7 +48,7 @@ function render({ model, el }) {
       return { ...here, effective: sum(here.weights) > 0 ? Math.exp(entropy(here.weights)) : 0,
         error: sum(grid.map((x) => (lookUp(x, state).prediction - curve(x)) ** 2)) / grid.length };
     },
-    draw: ({ state, numbers: { weights, prediction }, layer, width, say, memory }) => {
+    draw: ({ state, numbers: { weights, prediction }, under, layer, width, say, memory }) => {
       const { fit, map } = plan(width);
       const x = linear(REACH, [fit.left, fit.right]);
       const y = linear([-1, 4], [fit.bottom, fit.top]);
@@ -71,12 +71,15 @@ function render({ model, el }) {
       layer.append(marker("value", x(state.query), y(prediction), 8));
       // 11 queries against all data points; the line is the query that the reader holds.
       const queries = linspace(...REACH, 11);
-      // It does not depend on the query: drawn anew only when something else has changed.
-      const stamp = JSON.stringify([state.kernel, state.bandwidth, state.xs, state.ys, width]);
-      if (memory.stamp !== stamp) Object.assign(memory, { stamp, map: heatmap({ ...map, matrix: queries.map((q) => lookUp(q, state).weights),
-        rowLabels: queries.map(String), colLabels: weights.map((_, i) => String(i + 1)), rowEvery: 2, colEvery: 4,
-        rowName: "query", colName: "data point", say, memory }) });
-      layer.append(memory.map,
+      const matrix = queries.map((q) => lookUp(q, state).weights);
+      const stamp = `${width} ${weights.length}`;
+      if (memory.stamp === stamp) memory.map.update(matrix);
+      else {
+        Object.assign(memory, { stamp, map: heatmap({ ...map, matrix, rowLabels: queries.map(String), colLabels: weights.map((_, i) => String(i + 1)),
+          rowEvery: 2, colEvery: 4, rowName: "query", colName: "data point", say, memory }) });
+        under.replaceChildren(memory.map);
+      }
+      layer.append(
         label(map.x + map.width / 2, map.y + map.height + 34, "data point i", { class: "ab-name", "text-anchor": "middle" }),
         label(map.x - 34, map.y - 8, "query x", { class: "ab-name" }));
       const row = map.y + (state.query * 2 + 0.5) * (map.height / 11);

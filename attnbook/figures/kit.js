@@ -4,6 +4,7 @@
 // A figure calls `figure({model, el, title, controls, readouts, compute, draw, handles})`:
 //   compute(state) -> numbers      pure mathematics, checked against attnbook by the tests
 //   draw(ctx)                      paints numbers into ctx.layer, an SVG group emptied before
+//                                  (what seldom changes may stand in ctx.under, which is not)
 //   handles(ctx) -> [handle]       the things a reader can drag or move with the arrow keys
 
 // ---- mathematics: mirrors of attnbook, equal to it to 1e-6 (tests/site) -------------------------
@@ -111,8 +112,8 @@ function marker(role, x = 0, y = 0, size = 7, attributes = {}) {
 function heatmap({ x, y, width, height, matrix, rowLabels, colLabels, rowName = "query", colName = "key",
   domain = null, digits = 2, name = "weight", say = () => {}, memory = {}, scale = true, rowEvery = 1, colEvery = 1 }) {
   const [rows, cols] = [matrix.length, matrix[0].length];
-  const flat = matrix.flat();
-  const [low, high] = domain ?? [Math.min(0, ...flat), Math.max(...flat)];
+  const ends = () => domain ?? [Math.min(0, ...matrix.flat()), Math.max(...matrix.flat())];
+  let [low, high] = ends();
   const [w, h] = [width / cols, height / rows];
   const level = (v) => clamp((v - low) / (high - low || 1), 0, 1);
   const group = svg("g", { class: "ab-heatmap", tabindex: 0, role: "group",
@@ -132,6 +133,14 @@ function heatmap({ x, y, width, height, matrix, rowLabels, colLabels, rowName = 
 width="${w.toFixed(2)}" height="${h.toFixed(2)}" class="ab-cell" fill-opacity="${level(v).toFixed(3)}" data-at="${i},${j}"/>`).join("")).join("");
   cells.addEventListener("pointerover", (event) => event.target.dataset.at && point(...event.target.dataset.at.split(",").map(Number)));
   group.append(cells);
+  // New numbers in the same bare cells: far cheaper than new cells.
+  group.update = (next) => {
+    matrix = next;
+    [low, high] = ends();
+    const ofScale = group.querySelectorAll(".ab-scale-end");
+    [high, low].forEach((end, n) => ofScale[n] && (ofScale[n].textContent = text(end, digits)));
+    next.flat().forEach((v, n) => cells.children[n].setAttribute("fill-opacity", level(v).toFixed(3)));
+  };
   if (w >= 38 && h >= 18) matrix.forEach((row, i) => row.forEach((v, j) => group.append(
     label(x + (j + 0.5) * w, y + (i + 0.5) * h + 4, text(v, digits),
       { class: level(v) > 0.6 ? "ab-on-weight" : "ab-cell-value", "text-anchor": "middle", "pointer-events": "none" }))));
@@ -156,7 +165,8 @@ function colourScale({ x, y, height, domain, name, digits = 2, steps = 24 }) {
   const group = svg("g", { class: "ab-axis" });
   range(steps).forEach((i) => group.append(svg("rect", { x, width: 10, y: y + (height * i) / steps,
     height: height / steps, class: "ab-cell", "fill-opacity": 1 - i / (steps - 1) })));
-  group.append(label(x + 14, y + 8, text(domain[1], digits)), label(x + 14, y + height, text(domain[0], digits)),
+  group.append(label(x + 14, y + 8, text(domain[1], digits), { class: "ab-scale-end" }),
+    label(x + 14, y + height, text(domain[0], digits), { class: "ab-scale-end" }),
     label(0, 0, name, { class: "ab-name", "text-anchor": "middle", transform: `translate(${x + 24},${y + height / 2}) rotate(-90)` }));
   return group;
 }
@@ -217,9 +227,10 @@ function figure({ model, el, title, legend = [], controls = [], more = [], reado
   const start = structuredClone(read());
   const titleId = unique("title");
   const stage = svg("svg", { class: "ab-stage", role: "group", "aria-labelledby": titleId });
+  const under = svg("g"); // kept from frame to frame: a drawing replaces what is in it when it must
   const layer = svg("g");
   const top = svg("g");
-  stage.append(layer, top);
+  stage.append(under, layer, top);
   const built = [controls, more].map((list) => list.map((make) => make({ model, read, id: unique("control") })));
   const outputs = readouts.map(({ name, label: words, digits = 3, unit = "", role = "", show = null }) => {
     const output = html("output", { "data-name": name, class: role && `ab-${role}-text` });
@@ -250,7 +261,7 @@ function figure({ model, el, title, legend = [], controls = [], more = [], reado
     stage.setAttribute("viewBox", `0 0 ${width} ${tall}`);
     stage.style.height = `${tall}px`;
     const numbers = compute(state);
-    const ctx = { state, numbers, width, height: tall, layer, say, memory, narrow: width < 520, set: (s) => change(model, s) };
+    const ctx = { state, numbers, width, height: tall, under, layer, say, memory, narrow: width < 520, set: (s) => change(model, s) };
     const focused = layer.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     layer.replaceChildren();
     draw(ctx);
