@@ -109,7 +109,7 @@ def projection_parameters(d_model, d_k=None, d_v=None, *, tied_qk=False, tied_kv
 def bilinear_parameters(d_model, d_k=None):
     """Parameters of the form x^T M y that scores a pair: ``d_model**2``, or ``2 * d_model * d_k``.
 
-    Queries W_Q x and keys W_K y have the score x^T (W_Q^T W_K) y: a matrix M of rank d_k at
+    Queries W_Q^T x and keys W_K^T y have the score x^T (W_Q W_K^T) y: a matrix M of rank d_k at
     most, stored as two factors. That is cheaper than M itself if d_k < d_model / 2.
 
     Parameters
