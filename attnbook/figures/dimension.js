@@ -38,6 +38,9 @@ function gradientNorm(weights) {
   return Math.sqrt(Math.max(0, squares - 2 * sum(weights.map((w) => w ** 3)) + squares ** 2));
 }
 
+// A hundred bars as one path, which is laid out faster than a hundred rectangles.
+const bars = (corners, width, base) => corners.map(([x, y]) => `M${x.toFixed(1)},${base}V${y.toFixed(1)}h${width.toFixed(1)}V${base}Z`).join("");
+
 function render({ model, el }) {
   let scores = null; // of the present state, kept from compute to draw
   return figure({
@@ -73,14 +76,14 @@ function render({ model, el }) {
       const density = counts.map((c) => c / (QUERIES * KEYS) / (2 * reach / bins));
       const bell = (s) => Math.exp(-0.5 * (s / numbers.theory) ** 2) / (numbers.theory * Math.sqrt(2 * Math.PI));
       const y = linear([0, 1.25 * Math.max(bell(0), ...density)], [208, 14]);
-      density.forEach((d, i) => layer.append(svg("rect", { x: x(-reach + (2 * reach * i) / bins) + 0.5, width: (x.pixels[1] - x.pixels[0]) / bins - 1,
-        y: y(d), height: 208 - y(d), class: "ab-key", opacity: 0.65 })));
+      layer.append(svg("path", { class: "ab-key", opacity: 0.65,
+        d: bars(density.map((d, i) => [x(-reach + (2 * reach * i) / bins) + 0.5, y(d)]), (x.pixels[1] - x.pixels[0]) / bins - 1, 208) }));
       layer.append(line(linspace(-reach, reach, 161).map((s) => [x(s), y(bell(s))]), { class: "ab-query-line" }),
         axis(x, { at: 208, name: "score", values: [-reach, -reach / 2, 0, reach / 2, reach] }), axis(y, { side: "left", at: 52, name: "density", count: 3 }));
       const sorted = [...softmax(scores[0])].sort((a, b) => b - a);
       const [left, drop] = narrow ? [52, 250] : [half + 62, 0];
       const [u, w] = [linear([0.5, KEYS + 0.5], [left, width - 10]), linear([0, 1], [208 + drop, 14 + drop])];
-      sorted.forEach((v, i) => layer.append(svg("rect", { x: u(i + 0.6), width: (u.pixels[1] - u.pixels[0]) / KEYS * 0.8, y: w(v), height: w(0) - w(v), class: "ab-weight" })));
+      layer.append(svg("path", { class: "ab-weight", d: bars(sorted.map((v, i) => [u(i + 0.6), w(v)]), (u.pixels[1] - u.pixels[0]) / KEYS * 0.8, w(0)) }));
       layer.append(axis(w, { side: "left", at: left, name: "weight", count: 4 }), axis(u, { at: w(0), name: "key, by weight", values: [1, 16, 32, 48, 64] }),
         svg("path", { d: `M${left},${w(1 / KEYS)}H${width - 10}`, class: "ab-muted-line ab-dashed" }),
         label(width - 10, w(1 / KEYS) - 6, "an even share, 1/64", { class: "ab-muted-text", "text-anchor": "end" }));

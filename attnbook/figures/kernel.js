@@ -64,20 +64,19 @@ function render({ model, el }) {
         label(fit.right, 12, "solid: fit   dashed: true curve", { class: "ab-muted-text", "text-anchor": "end" }),
         axis(bars, { side: "left", at: fit.left, name: "weight", values: tallest ? [0, tallest] : [0], digits: 2 }),
         axis(x, { at: fit.base, name: "x", count: 5 }));
-      weights.forEach((w, i) => layer.append(
-        marker("key", x(state.xs[i]), fit.bottom + 9, 4),
-        marker("value", x(state.xs[i]), y(state.ys[i]), 4),
-        svg("rect", { x: x(state.xs[i]) - 3, width: 6, y: bars(w), height: fit.base - bars(w), class: "ab-weight" })));
+      layer.append(svg("path", { class: "ab-weight",
+        d: weights.map((w, i) => `M${(x(state.xs[i]) - 3).toFixed(1)},${fit.base}V${bars(w).toFixed(1)}h6V${fit.base}Z`).join("") }));
       layer.append(marker("value", x(state.query), y(prediction), 8));
       // 11 queries against all data points; the line is the query that the reader holds.
       const queries = linspace(...REACH, 11);
       const matrix = queries.map((q) => lookUp(q, state).weights);
-      const stamp = `${width} ${weights.length}`;
+      const stamp = JSON.stringify([width, state.xs, state.ys]); // what the parts that stay depend on
       if (memory.stamp === stamp) memory.map.update(matrix);
       else {
         Object.assign(memory, { stamp, map: heatmap({ ...map, matrix, rowLabels: queries.map(String), colLabels: weights.map((_, i) => String(i + 1)),
           rowEvery: 2, colEvery: 4, rowName: "query", colName: "data point", say, memory }) });
-        under.replaceChildren(memory.map);
+        under.replaceChildren(memory.map, ...weights.flatMap((_, i) => [
+          marker("key", x(state.xs[i]), fit.bottom + 9, 4), marker("value", x(state.xs[i]), y(state.ys[i]), 4)]));
       }
       layer.append(
         label(map.x + map.width / 2, map.y + map.height + 34, "data point i", { class: "ab-name", "text-anchor": "middle" }),
