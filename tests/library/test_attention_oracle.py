@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from oracle import check_rule, naive
 from reference import allowed_pairs, attention_reference
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
@@ -63,20 +64,6 @@ def test_equals_the_reference(shape, looks):
         weights = attention_weights(q, k, mask=own_mask, bias=own_bias, scale=0.3, **looks)
         assert weights.shape == (*lead, n_q, n_k)
         np.testing.assert_allclose(weights @ v, want, atol=1e-13)
-
-
-def naive(q, k, v, mask):
-    """What one writes first, every step in the dtype of the inputs."""
-    s = (q @ k.mT) / q.shape[-1] ** 0.5
-    return torch.softmax(s.masked_fill(~mask, -torch.inf), dim=-1) @ v
-
-
-def check_rule(out, plain, exact):
-    """FlashAttention's rule: at most twice the error of the naive computation, plus a rounding."""
-    eps = torch.finfo(out.dtype).eps
-    error, allowed = (out.double() - exact).abs(), (plain.double() - exact).abs()
-    assert error.max() <= 2 * allowed.max() + eps * exact.abs().max()
-    assert error.mean() <= 2 * allowed.mean() + eps * exact.abs().mean()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
