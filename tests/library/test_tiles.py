@@ -18,6 +18,7 @@ def draw(n_q, n_k, heads=4, kv_heads=2):
     if n_q:
         allowed[:, :, 0] = False
     bias = torch.randn(heads, n_q, n_k, generator=made, dtype=torch.float64)
+    bias[:, -1:, :1] = -torch.inf  # forbids as a mask does, even if the score is NaN or inf
     return q, k, v, allowed, bias
 
 
@@ -38,6 +39,26 @@ def test_forward_and_backward_equal_the_reference(n_q, n_k):
     got = _tiles.backward(q, k, v, 0.4, lse, pull[0], delta, allowed=allowed, bias=bias)
     for ours, theirs in zip((*got[:3], got[3].sum(0)), wants, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_without_a_mask_and_without_a_bias():
+    q, k, v, _, bias = draw(5, 7)
+    for options, same in (({}, {}), ({"bias": bias}, {"bias": bias})):
+        out, lse = _tiles.forward(q, k, v, 0.4, **options)
+        want, want_lse = attention(q, k, v, scale=0.4, return_lse=True, **same)
+        torch.testing.assert_close(out, want)
+        torch.testing.assert_close(lse, want_lse)
+
+
+def test_a_bias_of_minus_infinity_forbids_whatever_the_score():
+    q, k, v, *_ = draw(5, 7)
+    k[:, :, 3] = torch.inf
+    q = q.abs()
+    bias = torch.zeros(7, dtype=torch.float64)
+    bias[3] = -torch.inf
+    rest = [0, 1, 2, 4, 5, 6]
+    out, _ = _tiles.forward(q, k, v, 0.4, bias=bias)
+    torch.testing.assert_close(out, attention(q, k[:, :, rest], v[:, :, rest], scale=0.4))
 
 
 def test_gradients_of_tiles_add_up():
