@@ -173,6 +173,8 @@ def latent_cache_bytes(n, d_latent, d_rope, *, layers=1, batch=1, bytes_per_numb
     >>> heads, latent, round(heads / latent)
     (65536, 1152, 57)
     """
+    d_latent = check_count("d_latent", d_latent, least=1)
+    d_rope = check_count("d_rope", d_rope, least=1)
     return cache_bytes(
         n, 1, d_latent, d_rope, layers=layers, batch=batch, bytes_per_number=bytes_per_number
     )

@@ -173,6 +173,8 @@ def content_addressing_flops(n, width, *, heads=1, batch=1):
     >>> content_addressing_flops(128, 20)
     10240
     """
+    n, width = check_count("n", n), check_count("width", width, least=1)
+    heads = check_count("heads", heads, least=1)
     return attention_flops(1, n, width, num_heads=heads, batch=batch)
 
 

@@ -136,3 +136,23 @@ def test_huge_logits_stay_finite(dtype):
     assert np.isfinite(out).all() and np.isfinite(lse).all()
     # No large negative number: half precision could not hold it, and it would leave a trace.
     assert (attention_weights(q, k, causal=True)[0, 1:] == 0).all()
+
+
+def test_a_three_dimensional_key_is_no_group_of_heads():
+    q, k = np.zeros((1, 6, 3, 4)), np.zeros((2, 5, 4))
+    with pytest.raises(ValueError, match=r"do not broadcast: q \(1, 6, 3, 4\), k \(2, 5, 4\)"):
+        attention(q, k, k)
+    with pytest.raises(ValueError, match=r"got 4 and 5 \(shapes: q \(6, 3, 4\), k \(6, 3, 5\)"):
+        attention(q[0], np.zeros((6, 3, 5)), np.zeros((6, 3, 5)))
+
+
+def test_weights_and_bias_in_low_precision():
+    q, bias = torch.zeros(3, 4, dtype=torch.float16), torch.ones(3, 3, dtype=torch.bfloat16)
+    weights = attention_weights(q, q, bias=bias)
+    assert weights.dtype == torch.float16
+    torch.testing.assert_close(weights, torch.full((3, 3), 1 / 3, dtype=torch.float16))
+    assert attention(q, q, q, bias=bias.double()).dtype == torch.float16
+    with pytest.raises(TypeError, match="q is a torch array and mask is a numpy array"):
+        attention_weights(q, q, mask=np.ones((3, 3), bool))
+    with pytest.raises(TypeError, match="q is a torch array and bias is a numpy array"):
+        attention(q, q, q, bias=np.ones((3, 3)))
