@@ -182,7 +182,7 @@ def rope(x, positions, *, base=10000.0, layout="pairs"):
     dtype = sums_dtype(x.dtype)
     cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
     sizes, axis = ((-1, 2), -1) if layout == "pairs" else ((2, -1), -2)
-    a, b = x.to(dtype).unflatten(-1, sizes).unbind(axis)  # each (..., n, d/2)
+    a, b = x.unflatten(-1, sizes).unbind(axis)  # each (..., n, d/2)
     return torch.stack([a * cos - b * sin, a * sin + b * cos], axis).flatten(-2).to(x.dtype)
 
 
