@@ -366,19 +366,19 @@ def test_random_features_have_the_mean_and_the_variance_of_the_paper():
 
 
 def test_more_random_features_come_closer_to_softmax_attention():
-    """The error falls as 1/√m: by 4 for 16 times as many features, averaged over seeds."""
+    """The error falls as 1/√m: by 4 for 16 times as many features (root mean square, 24 seeds)."""
     q, k, v = draw(12, 12, 1, 1, 8, 4, batch=1)
-    q, k = q / 2, k / 2
+    q, k = 0.3 * q, 0.3 * k
     softmax, _ = attention_reference(q, k, v, np.tri(12, dtype=bool))
     errors = []
     for m in (64, 1024, 16384):
         outs = [
-            linear_attention(q, k, v, feature_map=positive_random_features(8, m, seed=seed))
-            for seed in range(8)
+            linear_attention(q, k, v, feature_map=positive_random_features(8, m, seed=seed)).numpy()
+            for seed in range(24)
         ]
-        errors.append(np.mean([np.sqrt(np.mean((out.numpy() - softmax) ** 2)) for out in outs]))
-    assert 2.5 < errors[0] / errors[1] < 6 and 2.5 < errors[1] / errors[2] < 6
-    assert errors[2] < 0.05
+        errors.append(np.sqrt(np.mean((np.stack(outs) - softmax) ** 2)))
+    assert 3 < errors[0] / errors[1] < 5.3 and 3 < errors[1] / errors[2] < 5.3
+    assert errors[2] < 0.003
 
 
 def test_random_features_are_those_of_the_seed():

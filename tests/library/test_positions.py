@@ -89,6 +89,11 @@ def test_learned_positions_are_rows_and_learn():
     assert repr(positions) == "LearnedPositions(max_positions=5, d_model=3)"
 
 
+def test_learned_positions_take_dtype_and_device():
+    weight = LearnedPositions(3, 4, dtype=torch.float64, device="meta").weight
+    assert weight.dtype == torch.float64 and weight.device.type == "meta"
+
+
 def test_learned_positions_start_small():
     torch.manual_seed(0)
     weight = LearnedPositions(200, 100).weight
