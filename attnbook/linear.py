@@ -141,7 +141,7 @@ def linear_attention(
     out, total = out[..., :-1], out[..., -1:]
     if normalize:
         out = torch.where(total == 0, 0.0, out / torch.where(total == 0, 1.0, total))
-    out = out.masked_fill(_spoiled(broken, causal, q.shape[-2])[:, :, None, :, None], nan)
+    out = out.masked_fill(sees_broken(broken, causal, q.shape[-2])[:, :, None, :, None], nan)
     out = out.flatten(1, 2).masked_fill(~q_whole[..., None], nan).to(dtype)
     if not return_state:
         return out
@@ -279,7 +279,7 @@ def _join(state, k, v):
     return torch.cat([S, z[..., None]], dim=-1)
 
 
-def _spoiled(broken, causal, n_q):
+def sees_broken(broken, causal, n_q):
     """Return which queries see a broken key: (B, H_kv, n_k) -> (B, H_kv, n_q)."""
     if not causal:
         return broken.any(-1, keepdim=True).expand(*broken.shape[:2], n_q)
