@@ -193,7 +193,7 @@ def alibi_slopes(num_heads, *, dtype=None, device=None):
     num_heads = check_count("num_heads", num_heads, least=1)
     power = 1 << (num_heads.bit_length() - 1)  # the greatest power of two <= H
     slopes = [2 ** (-8 * h / power) for h in range(1, power + 1)]
-    between = [2 ** (-8 * h / (2 * power)) for h in range(1, 2 * power + 1, 2)]
+    between = [2 ** (-8 * h / (2 * power)) for h in range(1, 2 * power, 2)]
     slopes = (slopes + between)[:num_heads]
     return torch.tensor(slopes, dtype=dtype or torch.get_default_dtype(), device=device)
 

@@ -179,9 +179,9 @@ def test_slopes_are_those_of_the_papers_code(heads):
 
 @pytest.mark.parametrize(("n_q", "n_k"), [(3, 3), (2, 5), (5, 2), (0, 3), (3, 0)])
 def test_alibi_is_the_distance_times_the_slope(n_q, n_k):
-    bias, slopes = alibi_bias(6, n_q, n_k, dtype=DOUBLE), papers_code(6)
-    assert bias.shape == (6, n_q, n_k)
-    for h in range(6):
+    bias, slopes = alibi_bias(12, n_q, n_k, dtype=DOUBLE), papers_code(12)
+    assert bias.shape == (12, n_q, n_k)
+    for h in range(12):
         for i in range(n_q):
             for j in range(n_k):
                 want = -slopes[h] * abs(j - (i + n_k - n_q))
@@ -196,6 +196,12 @@ def test_alibi_dtypes():
     assert low.dtype == torch.bfloat16 and torch.equal(low, high.bfloat16())
     assert alibi_bias(2, 2, device="meta").device.type == "meta"
     assert alibi_slopes(2, device="meta").device.type == "meta"
+
+
+def test_relative_bias_works_where_its_weight_is():
+    bias = RelativeBias(2, device="meta", dtype=torch.bfloat16)
+    assert bias.weight.dtype == torch.bfloat16
+    assert bias(2, 3).shape == (2, 2, 3) and bias(2, 3).device.type == "meta"
 
 
 def test_alibi_weights_fall_by_the_slope_with_each_step():
