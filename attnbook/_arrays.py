@@ -150,6 +150,26 @@ def check_count(name, value, *, least=0):
     return int(value)
 
 
+def check_heads(d_model, num_heads, num_kv_heads, d_head):
+    """Return the heads of a layer, those of keys and values, and the width of one, as ints."""
+    heads = check_count("num_heads", num_heads, least=1)
+    kv_heads = heads if num_kv_heads is None else check_count("num_kv_heads", num_kv_heads, least=1)
+    if heads % kv_heads:
+        raise ValueError(
+            f"{heads} query heads cannot share {kv_heads} key/value heads evenly; the first "
+            "number must be a multiple of the second"
+        )
+    if d_head is None and d_model % heads:
+        raise ValueError(
+            f"d_model = {d_model} does not divide into {heads} heads; give d_head, or a multiple"
+        )
+    return (
+        heads,
+        kv_heads,
+        d_model // heads if d_head is None else check_count("d_head", d_head, least=1),
+    )
+
+
 def check_switch(name, value):
     """Return True or False; anything else, an array say, was meant for another argument."""
     if not isinstance(value, bool):

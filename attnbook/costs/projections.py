@@ -7,7 +7,7 @@ value heads: Shazeer, 2019, and Ainslie et al., 2023). Biases, gates and sinks a
 for. Each weight costs two operations for each position that it is applied to.
 """
 
-from .._arrays import check_choice, check_count, check_switch
+from .._arrays import check_choice, check_count, check_heads, check_switch
 from .core import attention_flops
 
 
@@ -145,7 +145,7 @@ def multi_head_parameters(
     0.5625
     """
     d_model = check_count("d_model", d_model, least=1)
-    heads, kv_heads, d_head = head_sizes(d_model, num_heads, num_kv_heads, d_head)
+    heads, kv_heads, d_head = check_heads(d_model, num_heads, num_kv_heads, d_head)
     d_context = d_model if d_context is None else check_count("d_context", d_context, least=1)
     check_choice("gate", gate, (None, "head", "element"))
     count = 2 * d_model * heads * d_head + 2 * d_context * kv_heads * d_head
@@ -210,7 +210,7 @@ def multi_head_flops(
     253.7
     """
     d_model = check_count("d_model", d_model, least=1)
-    heads, kv_heads, d_head = head_sizes(d_model, num_heads, num_kv_heads, d_head)
+    heads, kv_heads, d_head = check_heads(d_model, num_heads, num_kv_heads, d_head)
     d_context = d_model if d_context is None else check_count("d_context", d_context, least=1)
     check_choice("gate", gate, (None, "head", "element"))
     n_new = n_k if n_projected is None else check_count("n_projected", n_projected)
@@ -220,23 +220,3 @@ def multi_head_flops(
     )
     projections = n_q * d_model * (2 * heads * d_head + gates)
     return core + 2 * batch * (projections + 2 * n_new * d_context * kv_heads * d_head)
-
-
-def head_sizes(d_model, num_heads, num_kv_heads, d_head):
-    """Return the heads, the key and value heads and the width of a head, checked."""
-    heads = check_count("num_heads", num_heads, least=1)
-    kv_heads = heads if num_kv_heads is None else check_count("num_kv_heads", num_kv_heads, least=1)
-    if heads % kv_heads:
-        raise ValueError(
-            f"{heads} query heads cannot share {kv_heads} key/value heads evenly; the first "
-            "number must be a multiple of the second"
-        )
-    if d_head is None and d_model % heads:
-        raise ValueError(
-            f"d_model = {d_model} does not divide into {heads} heads; give d_head, or a multiple"
-        )
-    return (
-        heads,
-        kv_heads,
-        d_model // heads if d_head is None else check_count("d_head", d_head, least=1),
-    )
