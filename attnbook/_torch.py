@@ -15,6 +15,7 @@ __all__ = [
     "check_bias",
     "check_mask",
     "check_qkv",
+    "check_sequence",
     "check_tensors",
     "scale_of",
     "sums_dtype",
@@ -61,6 +62,13 @@ def check_qkv(q, k, v):
             f"{h_q} query heads cannot share {h_kv} key/value heads evenly; the first number "
             f"must be a multiple of the second (shapes: {came})"
         )
+
+
+def check_sequence(name, x, width, weight):
+    """Check the input of a layer, (B, n, width), of the dtype and on the device of its weights."""
+    check_tensors(**{name: x, "the weights": weight})
+    if x.ndim != 3 or x.shape[-1] != width:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; it must be (B, n, {width})")
 
 
 def check_mask(mask, shape):

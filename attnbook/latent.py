@@ -1,7 +1,8 @@
 """Multi-head latent attention: keys and values of all heads from one narrow latent.
 
-    c_t = norm(W_DKV x_t)      k_t^R = RoPE(W_KR x_t)            all that is cached
-    k_t^h = [W_UK^h c_t ; k_t^R]      v_t^h = W_UV^h c_t         q_t^h = [q_t^{C,h} ; RoPE(q_t^{R,h})]
+    c_t = norm(W_DKV x_t)             k_t^R = RoPE(W_KR x_t)          all that is cached
+    k_t^h = [W_UK^h c_t ; k_t^R]      v_t^h = W_UV^h c_t
+    q_t^h = [q_t^{C,h} ; RoPE(q_t^{R,h})]
     out = Concat_h(attention(q^h, k^h, v^h, scale = 1/√(d_head + d_rope))) W_O
 
     absorbed:  q^C · (W_UK c) = (W_UK^T q^C) · c      Σ_j α_j W_UV c_j = W_UV Σ_j α_j c_j
@@ -14,9 +15,8 @@ rotated part is kept apart since a rotation between q and W_UK would forbid this
 from math import sqrt
 
 from ._arrays import check_count, check_switch
-from ._torch import torch
+from ._torch import check_sequence, torch
 from .attention import attention
-from .layers import check_sequence
 from .masks import check_window
 from .positions import rope
 

@@ -3,13 +3,13 @@
     head_h = attention(x W_Q^h, c W_K^g, c W_V^g),   g = h // (H / H_kv)
     out    = Concat(head_1, …, head_H) W_O
 
-Vaswani et al. (2017), section 3.2.2. With H_kv = H key and value heads this is multi-head attention,
-with 1 multi-query (Shazeer, 2019), between them grouped-query attention (Ainslie et al., 2023).
-c is x itself (self-attention) or another sequence (cross-attention).
+Vaswani et al. (2017), section 3.2.2. With H_kv = H key and value heads this is multi-head
+attention, with 1 multi-query (Shazeer, 2019), between them grouped-query attention (Ainslie et al.,
+2023). c is x itself (self-attention) or another sequence (cross-attention).
 """
 
 from ._arrays import check_choice, check_count, check_heads, check_switch
-from ._torch import check_tensors, torch
+from ._torch import check_sequence, torch
 from .attention import attention, attention_weights
 from .masks import check_window
 from .positions import alibi_bias, rope
@@ -262,9 +262,3 @@ class MultiHeadAttention(torch.nn.Module):
     def _split(self, x, heads):
         """Cut (B, n, heads · d_head) into heads: (B, heads, n, d_head)."""
         return x.unflatten(-1, (heads, self.d_head)).transpose(1, 2)
-
-
-def check_sequence(name, x, width, weight):
-    check_tensors(**{name: x, "the weights": weight})
-    if x.ndim != 3 or x.shape[-1] != width:
-        raise ValueError(f"{name} has shape {tuple(x.shape)}; it must be (B, n, {width})")
