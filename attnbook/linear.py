@@ -6,7 +6,7 @@
 Katharopoulos et al. (2020), sections 3.2 to 3.4. The state (S, z) has one size, whatever the number
 of tokens; a KV cache grows. Three forms give the same numbers: *parallel* scores all pairs, as
 softmax attention does; *recurrent* writes and reads the state, token by token; *chunked* is
-parallel within a chunk and recurrent from chunk to chunk (Hua et al., 2022).
+parallel within a chunk and recurrent from chunk to chunk (Hua et al., 2022; Sun et al., 2023).
 """
 
 from math import nan

@@ -25,7 +25,7 @@ def randn(*shape, seed=0, dtype=torch.float64):
 
 
 def turned(x, positions, base=10000.0):
-    """RoPE as the paper's equation 12 has it: pairs are complex numbers, times e^(i p θ)."""
+    """RoPE as the paper's section 3.2.1 has it: pairs are complex numbers, times e^(i p θ)."""
     x, positions = x.double().numpy(), np.asarray(positions, np.float64)
     d = x.shape[-1]
     theta = np.array([base ** (-2 * i / d) for i in range(d // 2)])
