@@ -9,7 +9,7 @@ softmax attention does; *recurrent* writes and reads the state, token by token; 
 parallel within a chunk and recurrent from chunk to chunk (Hua et al., 2022; Sun et al., 2023).
 """
 
-from math import nan
+from math import inf, nan
 from typing import NamedTuple
 
 from ._arrays import check_choice, check_count, check_switch, namespace, split_finite
@@ -38,13 +38,14 @@ def linear_attention(
 ):
     r"""``φ(q)·Σ φ(k) v^T / φ(q)·Σ φ(k)``, over the keys up to each query, or over all.
 
-    ============== ======================================= =====================
-    form           operations, causal, n queries and keys  at a time in memory
-    ============== ======================================= =====================
-    ``parallel``   2 n² (d_phi + d_v)                      n² weights
-    ``recurrent``  4 n d_phi d_v, in n steps               one state
-    ``chunked``    c chunks of both: see `attnbook.costs`  chunk_size² weights
-    ============== ======================================= =====================
+    ==============  =========================================  ====================
+    form            operations, causal, n queries and keys     at a time in memory
+    ==============  =========================================  ====================
+    ``parallel``    2 n² (d_phi + d_v)                         n² weights
+    ``recurrent``   4 n d_phi d_v, in n steps                  the state
+    ``chunked``     2 n c (d_phi + d_v) + 4 n d_phi d_v,       c² weights, the state
+                    in n / c steps, c = chunk_size
+    ==============  =========================================  ====================
 
     Parameters
     ----------
@@ -140,7 +141,9 @@ def linear_attention(
 
     out, total = out[..., :-1], out[..., -1:]
     if normalize:
-        out = torch.where(total == 0, 0.0, out / torch.where(total == 0, 1.0, total))
+        out = out / total.masked_fill(
+            total == 0, inf
+        )  # 0, and no gradient, where there is no weight
     out = out.masked_fill(sees_broken(broken, causal, q.shape[-2])[:, :, None, :, None], nan)
     out = out.flatten(1, 2).masked_fill(~q_whole[..., None], nan).to(dtype)
     if not return_state:

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import check_rule
+from torch.utils.flop_counter import FlopCounterMode
 
 from attnbook.costs import linear_state_bytes
 from attnbook.delta import delta_rule
@@ -107,6 +108,20 @@ def test_the_defaults():
     chunked = delta_rule(*inputs, form="chunked")
     np.testing.assert_allclose(chunked, want, atol=1e-12)
     assert torch.equal(chunked, delta_rule(*inputs, form="chunked", chunk_size=64))
+
+
+def test_each_form_does_its_own_operations():
+    """Both give the same numbers; how they come by them shows in the count of products."""
+    inputs = draw(150, 150, 2, 2, batch=3)
+    counts = {}
+    for form in FORMS:
+        with FlopCounterMode(display=False) as counter:
+            delta_rule(*inputs, form=form)
+        counts[form] = counter.get_total_flops() // (2 * 3)
+    d_k, d_v = 5, 3
+    assert counts["recurrent"] == 150 * 6 * d_k * d_v  # k S, the write, q S
+    squares = 64**2 + 64**2 + 22**2  # k k^T, q k^T, and that times u
+    assert counts["chunked"] == 150 * 6 * d_k * d_v + 2 * squares * (2 * d_k + d_v)
 
 
 @pytest.mark.parametrize("form", FORMS)

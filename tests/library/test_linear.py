@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import check_rule
 from reference import allowed_pairs, attention_reference
+from torch.utils.flop_counter import FlopCounterMode
 
-from attnbook.costs import linear_state_bytes
+from attnbook.costs import linear_attention_flops, linear_state_bytes
 from attnbook.linear import LinearState, linear_attention, positive_random_features
 
 DOUBLE = torch.float64
@@ -67,8 +68,9 @@ def test_every_form_is_the_sum_over_pairs(form, n_q, n_k, feature_map, causal):
 def test_the_defaults():
     q, k, v = draw(9, 9)
     np.testing.assert_allclose(linear_attention(q, k, v), reference(q, k, v), atol=1e-13)
-    half = linear_attention(q, k, v, normalize=False)
-    np.testing.assert_allclose(half, reference(q, k, v, normalize=False), atol=1e-12)
+    assert torch.equal(linear_attention(q, k, v), linear_attention(q, k, v, form="parallel"))
+    plain = linear_attention(q, k, v, normalize=False)
+    np.testing.assert_allclose(plain, reference(q, k, v, normalize=False), atol=1e-12)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -220,6 +222,34 @@ def test_a_query_with_no_weight_at_all_gets_0(form):
     # and with features that are all 0
     out = linear_attention(-q.abs(), k, v, feature_map="relu", form=form, causal=False)
     assert (out == 0).all()
+
+
+def test_weights_that_cancel_give_0():
+    """The identity may weigh keys by +1 and -1; their sum is no divisor."""
+    q, k = torch.ones(1, 1, 1, 1), torch.tensor([1.0, -1.0])[None, None, :, None]
+    leaves = [x.requires_grad_() for x in (q, k, torch.tensor([3.0, 8.0])[None, None, :, None])]
+    assert linear_attention(*leaves, feature_map="identity", normalize=False).item() == -5
+    out = linear_attention(*leaves, feature_map="identity")
+    assert out.item() == 0
+    assert all((x == 0).all() for x in torch.autograd.grad(out.sum(), leaves))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_does_the_operations_that_are_counted(form):
+    """All forms give the same numbers; how they come by them shows in the count."""
+    q, k, v = draw(150, 150, 2, 2, 5, 3, batch=3)
+    with FlopCounterMode(display=False) as counter:
+        linear_attention(q, k, v, form=form)
+    sizes = {
+        "d_k": 5,
+        "d_v": 3 + 1,
+        "num_heads": 2,
+        "batch": 3,
+    }  # the sum of keys is one more value
+    want = linear_attention_flops(150, form=form, chunk_size=64, **sizes)
+    if form == "parallel":  # which also reads the state, and writes it
+        want += linear_attention_flops(150, form="recurrent", **sizes)
+    assert counter.get_total_flops() == want
 
 
 def test_far_below_0_the_elu_is_still_not_0():
@@ -430,6 +460,11 @@ ERRORS = {
         lambda: linear_attention(Q, K, V, feature_map=lambda x: x.sum(-1)),
         ValueError,
         r"from \(\.\.\., d_k\) to \(\.\.\., d_phi\); it made \(2, 4, 3\) of q \(2, 4, 3, 5\)",
+    ),
+    "map that cuts the keys": (
+        lambda: linear_attention(Q, K, V, feature_map=lambda x: x[:, :, :3]),
+        ValueError,
+        r"it made \(2, 2, 3, 5\) of k \(2, 2, 6, 5\)",
     ),
     "map to another dtype": (
         lambda: linear_attention(Q, K, V, feature_map=lambda x: x.double()),
