@@ -208,6 +208,19 @@ def test_parameters():
     assert repr(layer) == "AdditiveAttention(d_query=100, d_key=400, d_hidden=900)"
 
 
+def test_a_layer_takes_dtype_and_device():
+    layer = AdditiveAttention(2, 3, 4, dtype=torch.float16, device="meta")
+    for weight in layer.parameters():
+        assert weight.dtype == torch.float16 and weight.device.type == "meta"
+
+
+def test_one_hidden_unit_is_enough():
+    layer, q, k, v = draw(3, 5, d_hidden=1)
+    np.testing.assert_allclose(layer(q, k, v).detach(), reference(layer, q, k, v)[0], atol=1e-13)
+    s = additive_scores(q, k, layer.w_q, layer.w_k, layer.w)
+    torch.testing.assert_close(s, layer.w * torch.tanh(q @ layer.w_q + (k @ layer.w_k).mT))
+
+
 def test_it_learns_to_find_the_key_that_equals_the_query():
     """A dot product does this by nature; additive attention has to learn it, and can."""
     torch.manual_seed(0)
@@ -245,10 +258,20 @@ ERRORS = {
         TypeError,
         r"share one dtype; got .*w_k torch.float64",
     ),
+    "dtype of w_q": (
+        lambda: additive_scores(Q, K, WQ.double(), WK, W),
+        TypeError,
+        r"w_q torch.float64",
+    ),
+    "dtype of w": (
+        lambda: additive_scores(Q, K, WQ, WK, W.double()),
+        TypeError,
+        r"w torch.float64",
+    ),
     "w_q axes": (
         lambda: additive_scores(Q, K, WQ[0], WK, W),
         ValueError,
-        r"\(d_query, d_hidden\).*got w_q \(8,\), w_k \(6, 8\), w \(8,\)",
+        r"^w_q, w_k and w must be \(d_query, d_hidden\).*; got w_q \(8,\), w_k \(6, 8\), w \(8,\)",
     ),
     "w_k axes": (lambda: additive_scores(Q, K, WQ, WK[0], W), ValueError, r"got .*w_k \(8,\)"),
     "w axes": (lambda: additive_scores(Q, K, WQ, WK, W[None]), ValueError, r"got .*w \(1, 8\)"),
@@ -277,6 +300,7 @@ ERRORS = {
     ),
     "d_query": (lambda: AdditiveAttention(0, 1, 1), ValueError, "d_query must be at least 1"),
     "d_key": (lambda: AdditiveAttention(1, 1.5, 1), TypeError, "d_key must be an integer"),
+    "d_key 0": (lambda: AdditiveAttention(1, 0, 1), ValueError, "d_key must be at least 1; got 0"),
     "d_hidden": (lambda: AdditiveAttention(1, 1, 0), ValueError, "d_hidden must be at least 1"),
     "layer q": (
         lambda: LAYER(Q[0], K, V),
@@ -297,6 +321,11 @@ ERRORS = {
     "layer values rank": (lambda: LAYER(Q, K, V[..., 0]), ValueError, r"got v \(2, 5\)"),
     "layer batch": (lambda: LAYER(Q[:1], K, V), ValueError, r"one B; got .*q \(1, 3, 4\)"),
     "layer dtype": (lambda: LAYER(Q.double(), K, V), TypeError, r"share one dtype; got q torch.f"),
+    "layer dtype q and v": (
+        lambda: LAYER(Q.double(), K, V.double()),
+        TypeError,
+        r"got q torch.float64, v torch.float64, w_q torch.float32",
+    ),
     "layer dtype k": (lambda: LAYER(Q, K.double(), V), TypeError, r"got k torch.float64, w_k"),
     "layer dtype v": (lambda: LAYER(Q, K, V.double()), TypeError, r"v torch.float64"),
     "read k": (
