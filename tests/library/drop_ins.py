@@ -4,8 +4,19 @@
 `attnbook.attention` for tensors (B, H, N, D); what it cannot do by its nature is named in `LACKS`.
 """
 
+from functools import partial
+
+from paged_adapter import paged_drop_in
+
 from attnbook import attention
 
-DROP_INS = {"attention": attention}
+DROP_INS = {
+    "attention": attention,
+    "paged": paged_drop_in,
+    "paged, blocks of 16": partial(paged_drop_in, block_size=16),
+}
 
-LACKS: dict[str, set[str]] = {}  # of "bias", "gradient", "nothing to see", ...
+LACKS: dict[str, set[str]] = {  # of "mask", "bias", "gradient"
+    "paged": {"mask", "bias", "gradient"},
+    "paged, blocks of 16": {"mask", "bias", "gradient"},
+}
