@@ -5,7 +5,7 @@ what PyTorch's operation counter sees, what a layer allocates, what a loop reads
 processes send. Plain arithmetic on whole numbers: nothing is computed, nothing is allocated.
 """
 
-from .caches import cache_bytes, linear_state_bytes, paged_cache_bytes
+from .caches import cache_bytes, linear_state_bytes, paged_cache_bytes, ring_bytes_sent
 from .core import allowed_pairs, attention_flops, decode_traffic, flash_traffic, naive_traffic
 from .latent import latent_cache_bytes, latent_flops, latent_parameters
 from .others import (
@@ -43,4 +43,5 @@ __all__ = [
     "paged_cache_bytes",
     "position_parameters",
     "projection_parameters",
+    "ring_bytes_sent",
 ]

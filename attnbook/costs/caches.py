@@ -139,3 +139,64 @@ def linear_state_bytes(
     for name, factor in factors.items():
         total *= check_count(name, factor, least=1)
     return total
+
+
+def ring_bytes_sent(
+    n,
+    world_size,
+    num_kv_heads,
+    d_k,
+    d_v=None,
+    *,
+    backward=False,
+    batch=1,
+    bytes_per_number=2,
+    bytes_per_gradient=4,
+):
+    """Bytes that each rank of a ring sends: ``(p - 1)`` times its part of keys and values.
+
+    Backward these are sent again, and ``p`` times a part of their gradients, which come home.
+
+    Parameters
+    ----------
+    n : int, >= 0
+        Keys in all; a multiple of world_size.
+    world_size : int, >= 1
+        Ranks p in the ring.
+    num_kv_heads, d_k, d_v, batch, bytes_per_number
+        As for `cache_bytes`.
+    backward : bool
+        Count the backward pass, in place of the forward pass.
+    bytes_per_gradient : int, >= 1
+        Gradients travel in float32 or better: 4, or 8 for float64.
+
+    Returns
+    -------
+    int
+        Bytes sent by one rank; the few bytes with which ranks agree on shapes are not counted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not an integer, or is too small, or n does not divide.
+
+    References
+    ----------
+    Liu, Zaharia and Abbeel (2023), "Ring attention", section 3.
+
+    Examples
+    --------
+    >>> ring_bytes_sent(8192, 4, 8, 64) == 3 * cache_bytes(8192 // 4, 8, 64)
+    True
+    """
+    n, world_size = check_count("n", n), check_count("world_size", world_size, least=1)
+    gradient = check_count("bytes_per_gradient", bytes_per_gradient, least=1)
+    if n % world_size:
+        raise ValueError(f"n = {n} does not divide into {world_size} equal parts")
+    sizes = {"num_kv_heads": num_kv_heads, "d_k": d_k, "d_v": d_v, "batch": batch}
+    part = cache_bytes(n // world_size, **sizes, bytes_per_number=bytes_per_number)
+    if not check_switch("backward", backward):
+        return (world_size - 1) * part
+    gradients = cache_bytes(n // world_size, **sizes, bytes_per_number=gradient)
+    # A ring of one sends nothing: its gradients are home already.
+    return (world_size - 1) * part + (world_size * gradients if world_size > 1 else 0)

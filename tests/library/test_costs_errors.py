@@ -96,6 +96,16 @@ def test_positions():
                 costs.position_parameters(kind, **{**good, name: None})
 
 
+def test_a_ring_of_equal_parts():
+    with pytest.raises(ValueError, match="n = 7 does not divide into 2 equal parts"):
+        costs.ring_bytes_sent(7, 2, 1, 1)
+    with pytest.raises(TypeError, match="backward must be True or False; got a int"):
+        costs.ring_bytes_sent(8, 2, 1, 1, backward=1)
+    assert (
+        costs.ring_bytes_sent(8, 1, 1, 1) == costs.ring_bytes_sent(8, 1, 1, 1, backward=True) == 0
+    )
+
+
 def test_options():
     with pytest.raises(ValueError, match="form is 'fast'; it must be one of 'recurrent'"):
         costs.linear_attention_flops(4, 2, form="fast")
