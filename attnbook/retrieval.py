@@ -85,10 +85,9 @@ def top_k_lookup(query, index, values, *, top_k, temperature=1.0):
             f"(..., {index.shape[1]})"
         )
     scores, ids = index.search(query.reshape(-1, index.shape[1]), top_k)
-    found = ids >= 0
-    weights = softmax(scores.astype(np.float64), temperature=temperature, mask=found)
+    weights = softmax(scores.astype(np.float64), temperature=temperature)  # 0 at a score of -inf
     rows = values if values.ndim == 2 else values[:, None]
-    picked = rows[np.where(found, ids, 0)]  # (m, k, d_v)
+    picked = rows[np.maximum(ids, 0)]  # (m, k, d_v)
     out = weighted_mean(np, weights[:, None, :], picked)[:, 0, :]
     rest = (index.shape[0] - top_k) * weights[:, -1]
     bound = rest / (1 + rest) if index.exact else np.full(len(ids), np.nan)
