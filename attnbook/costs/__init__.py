@@ -12,6 +12,7 @@ from .others import (
     additive_flops,
     additive_parameters,
     content_addressing_flops,
+    delta_rule_flops,
     linear_attention_flops,
     position_parameters,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "cache_bytes",
     "content_addressing_flops",
     "decode_traffic",
+    "delta_rule_flops",
     "flash_traffic",
     "latent_cache_bytes",
     "latent_flops",

@@ -134,9 +134,57 @@ def linear_attention_flops(
         return heads * 4 * n * d_k * d_v
     if form == "parallel":
         return heads * 2 * n * n * (d_k + d_v)
-    whole, rest = divmod(n, chunk)
-    squares = whole * chunk**2 + rest**2
-    return heads * (2 * squares * (d_k + d_v) + 4 * n * d_k * d_v)
+    return heads * (2 * _squares(n, chunk) * (d_k + d_v) + 4 * n * d_k * d_v)
+
+
+def delta_rule_flops(n, d_k, d_v=None, *, num_heads=1, batch=1, form="recurrent", chunk_size=64):
+    """Operations of the delta rule over n positions: ``6 n d_k d_v``, and what chunks add.
+
+    At each step it reads what is stored under the key, writes the difference, reads for the query.
+    A chunk of c positions adds ``2 c² (2 d_k + d_v)`` for the products among them, and ``c² d_v``
+    for the triangular system, which PyTorch's counter leaves out.
+
+    Parameters
+    ----------
+    n : int, >= 0
+        Number of positions.
+    d_k, d_v : int, >= 1
+        Widths of a key and of a value; d_v is d_k if not given.
+    num_heads, batch : int, >= 1
+        Heads and sequences.
+    form : {"recurrent", "chunked"}
+        Which form to count.
+    chunk_size : int, >= 1
+        For the chunked form.
+
+    Returns
+    -------
+    int
+        Floating-point operations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not an integer, or is too small, or the form is unknown.
+
+    References
+    ----------
+    Schlag, Irie and Schmidhuber (2021), section 4; chunks: Yang et al. (2024).
+
+    Examples
+    --------
+    >>> delta_rule_flops(4096, 64) / linear_attention_flops(4096, 64)
+    1.5
+    """
+    n, d_k = check_count("n", n), check_count("d_k", d_k, least=1)
+    d_v = d_k if d_v is None else check_count("d_v", d_v, least=1)
+    heads = check_count("num_heads", num_heads, least=1) * check_count("batch", batch, least=1)
+    check_choice("form", form, ("recurrent", "chunked"))
+    chunk = check_count("chunk_size", chunk_size, least=1)
+    steps = 6 * n * d_k * d_v
+    if form == "recurrent":
+        return heads * steps
+    return heads * (steps + _squares(n, chunk) * (2 * (2 * d_k + d_v) + d_v))
 
 
 def content_addressing_flops(n, width, *, heads=1, batch=1):
@@ -223,3 +271,9 @@ def position_parameters(
             "num_buckets", num_buckets, least=1
         )
     return 0
+
+
+def _squares(n, chunk):
+    """Return the pairs within chunks: c² for each whole one, and those of the rest."""
+    whole, rest = divmod(n, chunk)
+    return whole * chunk**2 + rest**2

@@ -16,6 +16,7 @@ GOOD = {  # the arguments that a function cannot do without, and others that are
     "cache_bytes": {"num_kv_heads": 2, "d_k": 2, "d_v": 2},
     "content_addressing_flops": {"width": 2},
     "decode_traffic": {"num_heads": 4, "num_kv_heads": 2, "d_k": 2, "d_v": 2},
+    "delta_rule_flops": {"d_k": 2, "d_v": 2},
     "flash_traffic": {"d_k": 2, "d_v": 2},
     "latent_cache_bytes": {"d_latent": 4, "d_rope": 2},
     "latent_flops": {
@@ -109,6 +110,8 @@ def test_a_ring_of_equal_parts():
 def test_options():
     with pytest.raises(ValueError, match="form is 'fast'; it must be one of 'recurrent'"):
         costs.linear_attention_flops(4, 2, form="fast")
+    with pytest.raises(ValueError, match="form is 'parallel'; it must be one of 'recurrent'"):
+        costs.delta_rule_flops(4, 2, form="parallel")
     for name in ("multi_head_flops", "multi_head_parameters"):
         good = arguments(name)
         with pytest.raises(ValueError, match="gate is 'all'; it must be one of None, 'head'"):
