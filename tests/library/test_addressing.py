@@ -183,6 +183,9 @@ def test_sharpening_tiny_weights_does_not_divide_zero_by_zero():
     flat = np.full(1000, 1e-3, dtype=np.float32)
     assert (flat**100 == 0).all()  # what the formula as it stands would divide
     np.testing.assert_allclose(sharpen(flat, 100), flat, rtol=1e-5)
+    # Nor does it beside a head whose weights are great.
+    heads = np.stack([flat, np.eye(1000, dtype=np.float32)[3]])
+    np.testing.assert_allclose(sharpen(heads, 100), heads, rtol=1e-5)
 
 
 @pytest.mark.parametrize("exponent", [1.0, 1.5, 100.0])
@@ -287,6 +290,16 @@ def test_nan_shows_in_the_result_and_a_weight_of_zero_keeps_it_out():
     assert np.isnan(read(memory, np.array([0.5, 0.5]))).all()
 
 
+def test_how_far_weights_may_be_off_depends_on_their_dtype():
+    half = np.full(1000, 1e-3, dtype=np.float16)
+    assert half.sum(dtype=float) != 1  # rounded, and no less a distribution for that
+    sharpen(half * np.float16(1.01), 1.0)
+    sharpen(np.full(10, 0.1001, dtype=np.float32) / np.float32(1.0008), 1.0)
+    for dtype, off in ((np.float16, 1.05), (np.float32, 1.001), (np.float64, 1.00001)):
+        with pytest.raises(ValueError, match="sum to 1"):
+            sharpen(np.full(4, 0.25 * off, dtype=dtype), 1.0)
+
+
 def test_no_heads_write_nothing():
     memory = np.ones((4, 3))
     np.testing.assert_array_equal(
@@ -299,8 +312,12 @@ M, W, E = np.ones((5, 4)), np.full(5, 0.2), np.ones(4)
 KEY, W2 = np.ones(4), np.full((2, 5), 0.2)
 KERNEL = np.array([0.0, 1.0, 0.0])
 VALUE_ERRORS = {
-    "memory rank": (lambda: content_weights(W, KEY, 1.0), r"memory has shape \(5,\).*\.\.\., n, w"),
+    "memory rank": (
+        lambda: content_weights(W, KEY, 1.0),
+        r"memory has shape \(5,\); it must be \(\.\.\., n, width\)$",
+    ),
     "no rows": (lambda: content_weights(M[:0], KEY, 1.0), r"memory has shape \(0, 4\).*nothing"),
+    "weights 0-d": (lambda: sharpen(np.ones(()), 1.0), r"shape \(\); it must be at least 1-dim"),
     "no width": (lambda: content_weights(M[:, :0], KEY[:0], 1.0), r"\(5, 0\).*nothing in it"),
     "no weights": (lambda: sharpen(W[:0], 1.0), r"weights has shape \(0,\).*nothing in it"),
     "key width": (
@@ -372,6 +389,14 @@ VALUE_ERRORS = {
     ),
     "erase": (lambda: write(M, W, 2 * E, E), r"erase must be from 0 to 1; got 2"),
     "erase below": (lambda: write(M, W, -E, E), r"erase must be from 0 to 1; got -1"),
+    "weights for other heads": (
+        lambda: write(M, W, np.ones((2, 4)), np.ones((2, 4))),
+        r"erase has shape \(2, 4\) for memory \(5, 4\); it must be \(4,\)",
+    ),
+    "too few weights to write": (
+        lambda: write(M, np.ones(1), E, E),
+        r"weights has shape \(1,\).*must be \(5,\)",
+    ),
     "erase width": (lambda: write(M, W, E[:3], E), r"erase has shape \(3,\).*must be \(4,\)"),
     "add for other heads": (
         lambda: write(M, W2, np.ones((2, 4)), np.ones((3, 4))),
@@ -384,7 +409,7 @@ TYPE_ERRORS = {
     "two libraries": (lambda: read(torch.ones(5, 4), W), r"memory is a torch.*weights is a numpy"),
     "strength of another library": (
         lambda: content_weights(M, KEY, torch.tensor(1.0)),
-        r"strength is a torch array",
+        r"strength is a torch array and the rest is a numpy array",
     ),
     "strength as text": (lambda: content_weights(M, KEY, "1"), r"strength is a str"),
     "integer gates": (lambda: interpolate(W2, W2, np.array([0, 1])), r"gate has dtype int64"),

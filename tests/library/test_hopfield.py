@@ -107,6 +107,28 @@ def test_a_tie_keeps_the_old_sign_in_spite_of_rounding(dtype):
     assert rounding > 0
 
 
+def test_what_counts_as_a_tie_depends_on_the_weights_of_the_unit_alone():
+    w = np.zeros((4, 4))
+    w[0, 1] = w[1, 0] = 1e-10
+    w[2, 3] = w[3, 2] = 1e6
+    state = np.array([1.0, -1.0, 1.0, -1.0])
+    np.testing.assert_array_equal(classical_update(state, w), [-1, -1, -1, -1])
+
+
+def test_classical_states_of_any_shape_are_many_single_states():
+    rng = np.random.default_rng(6)
+    w, states = symmetric(rng, 5), signs(rng, 2, 3, 5)
+    for synchronous in (False, True):
+        got = classical_update(states, w, synchronous=synchronous)
+        for index in np.ndindex(2, 3):
+            want = classical_update(states[index], w, synchronous=synchronous)
+            np.testing.assert_array_equal(got[index], want)
+    for index in np.ndindex(2, 3):
+        want = classical_energy(states[index], w)
+        np.testing.assert_allclose(classical_energy(states, w)[index], want)
+    assert classical_retrieve(states[:0], w).state.shape == (0, 3, 5)
+
+
 def test_without_weights_every_state_stays():
     state = np.array([1.0, -1.0, 1.0])
     for synchronous in (False, True):
@@ -152,6 +174,8 @@ def test_a_retrieval_gives_up_and_says_so_and_repeats_with_its_seed():
     np.testing.assert_array_equal(classical_retrieve(start, w, seed=5).state, done.state)
     others = [classical_retrieve(start, w, seed=seed).state for seed in range(5)]
     assert any((other != done.state).any() for other in others)
+    one = classical_retrieve(start[0], w, seed=5).state
+    np.testing.assert_array_equal(one, done.state[0])
     # Another order in each sweep, the first of them that of the seed.
     first = np.random.default_rng(5).permutation(60)
     once = classical_retrieve(start, w, seed=5, max_sweeps=1)
@@ -264,6 +288,17 @@ def test_a_modern_retrieval_gives_up_and_says_so():
     np.testing.assert_allclose(one.state, modern_update(start, x, 4.0))
 
 
+def test_the_tolerance_is_for_each_state_in_lengths_of_the_longest_pattern():
+    x, start = np.diag([2.0, 2.0, 2.0, 1.0]), np.tile([0.5, 0.2, 0.1, 0.3], (9, 1))
+    move = np.linalg.norm(modern_update(start, x, 1.0) - start, axis=-1)[0]
+    for factor, converged in ((0.95, False), (1.05, True)):
+        found = modern_retrieve(start, x, 1.0, tolerance=factor * move / 2, max_steps=1)
+        assert found.converged == converged
+    # Nothing but zeros: any move would be too much, and there is none.
+    found = modern_retrieve(np.ones(2), np.zeros((3, 2)), 1.0)
+    assert (found.state == 0).all() and found.steps == 2 and found.converged
+
+
 def test_a_state_of_nan_never_converges():
     found = modern_retrieve(np.array([np.nan, 0.0]), np.eye(2), 1.0, max_steps=3)
     assert not found.converged and np.isnan(found.state).all()
@@ -303,6 +338,10 @@ def test_every_library_gives_the_numbers_of_numpy(library):
 def test_the_result_has_the_dtype_of_the_input(dtype):
     results = all_results(lambda array: torch.as_tensor(array, dtype=dtype))
     assert {result.dtype for result in results} == {dtype}
+    for a, b in ((torch.float64, dtype), (dtype, torch.float64)):
+        state, matrix = torch.ones(2, dtype=a), torch.ones(2, 2, dtype=b)
+        assert modern_energy(state, matrix, 1.0).dtype == torch.float64
+        assert classical_energy(state, matrix).dtype == torch.float64
     np.testing.assert_allclose(results[-1].double(), all_results(np.asarray)[-1], atol=1e-2)
 
 
@@ -312,7 +351,7 @@ VALUE_ERRORS = {
     "patterns without units": (lambda: hebbian_weights(X[:, :0]), r"\(3, 0\).*\(N, n\)"),
     "patterns of 0 and 1": (lambda: hebbian_weights(0 * X), r"patterns .*entries 1 or -1"),
     "state of 0 and 1": (lambda: classical_energy(XI, W), r"entry of the state must be 1 or -1"),
-    "state of NaN": (lambda: classical_update(S * np.nan, W), r"state must be 1 or -1"),
+    "state of NaN": (lambda: classical_update(S * np.nan, W), r"^each .* must be 1 or -1$"),
     "weights not square": (lambda: classical_energy(S, X), r"weights \(3, 4\).*and \(n, n\)"),
     "weights of another size": (lambda: classical_update(S[:3], W), r"state has shape \(3,\)"),
     "weights 1-d": (lambda: classical_update(S, S), r"weights \(4,\); they must be"),
@@ -325,7 +364,7 @@ VALUE_ERRORS = {
     "order negative": (lambda: classical_update(S, W, order=[-1]), r"order must be at least 0"),
     "order of all at once": (
         lambda: classical_update(S, W, order=[0], synchronous=True),
-        r"order is for one unit after the other",
+        r"^an order is for one unit after the other",
     ),
     "max_sweeps": (
         lambda: classical_retrieve(S, W, max_sweeps=0),
@@ -337,7 +376,10 @@ VALUE_ERRORS = {
         r"state has shape \(3,\) and patterns \(3, 4",
     ),
     "states 0-d": (lambda: modern_update(np.ones(()), X, 1.0), r"state has shape \(\)"),
-    "patterns of modern 1-d": (lambda: modern_update(XI, XI, 1.0), r"patterns \(4,\).*\(N, n\)"),
+    "patterns of modern 1-d": (
+        lambda: modern_update(XI, XI, 1.0),
+        r"patterns \(4,\).* and \(N, n\), and",
+    ),
     "no patterns": (lambda: modern_energy(XI, X[:0], 1.0), r"patterns \(0, 4\).*not empty"),
     "beta 0": (lambda: modern_energy(XI, X, 0), r"beta must be > 0 and finite; got 0"),
     "beta negative": (lambda: modern_update(XI, X, -1.0), r"beta must be > 0.*got -1"),
