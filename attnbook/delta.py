@@ -123,7 +123,7 @@ def _chunk(q, k, v, beta, S):
     Then u_i = β_i (v_i - k_i S) - β_i Σ_{j<i} (k_i · k_j) u_j: a triangular system for all u. This
     sum of c outer products in the place of a product of c matrices is the WY representation.
     """
-    overlap = (beta * (k @ k.mT)).tril(-1)  # (..., c, c); the ones on the diagonal are implied
+    overlap = beta * (k @ k.mT)  # (..., c, c); only what is below the diagonal is read
     right = beta * (v - k @ S)
     u = torch.linalg.solve_triangular(overlap, right, upper=False, unitriangular=True)
     return q @ S + (q @ k.mT).tril() @ u, S + k.mT @ u
