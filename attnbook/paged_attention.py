@@ -114,9 +114,8 @@ def _portions(pool, blocks, size=256):
     """Yield the blocks in portions: as they lie if they are neighbors, else copied together."""
     for i in range(0, len(blocks), size):
         part = slice(i, min(i + size, len(blocks)))
-        first, last = blocks[part][0], blocks[part][-1]
-        if last - first == part.stop - i - 1 and (blocks[part].diff() == 1).all():
-            yield part, pool[first : last + 1]
+        if (blocks[part].diff() == 1).all():
+            yield part, pool[blocks[i] : blocks[i] + part.stop - i]
         else:
             yield part, pool[blocks[part]]
 

@@ -9,9 +9,12 @@ from functools import partial
 from paged_adapter import paged_drop_in
 
 from attnbook import attention
+from attnbook.flash import flash_attention
 
 DROP_INS = {
     "attention": attention,
+    "flash": flash_attention,
+    "flash, blocks of 8": partial(flash_attention, block_size=8),
     "paged": paged_drop_in,
     "paged, blocks of 16": partial(paged_drop_in, block_size=16),
 }

@@ -7,7 +7,7 @@ from paged_adapter import filled, paged_drop_in
 
 from attnbook import attention
 from attnbook.paged import PagedCache
-from attnbook.paged_attention import paged_attention
+from attnbook.paged_attention import _portions, paged_attention
 
 
 def draw(*shapes, seed=0):
@@ -28,7 +28,10 @@ def test_sequences_of_different_lengths_in_one_batch(block_size, n_q):
         contents.append(draw((2, n, 5), (2, n, 3), seed=i))
         cache.append(sequences[-1], *contents[-1])
     (q,) = draw((len(lengths), 6, n_q, 5), seed=99)
-    for looks in ({}, {"causal": False}, {"window": (2, None)}, {"window": (4, 1), "scale": 0.3}):
+    for looks in (
+        *({}, {"causal": False}, {"window": (2, None)}, {"window": (4, 1), "scale": 0.3}),
+        {"causal": False, "window": (None, 1)},
+    ):
         out, lse = paged_attention(q, cache, sequences, return_lse=True, **looks)
         assert out.shape == (7, 6, n_q, 3) and lse.shape == (7, 6, n_q)
         for row, (k, v) in enumerate(contents):
@@ -83,6 +86,16 @@ def test_many_blocks_in_and_out_of_order():
     )
 
 
+def test_neighbors_are_read_where_they_lie_and_others_are_copied_together():
+    pool = torch.arange(1000.0)[:, None]
+    blocks = torch.cat([torch.arange(3, 515), torch.tensor([600, 601, 603]), torch.tensor([700])])
+    portions = list(_portions(pool, blocks))
+    assert [part for part, _ in portions] == [slice(0, 256), slice(256, 512), slice(512, 516)]
+    assert torch.equal(torch.cat([x for _, x in portions]), pool[blocks])
+    inside = [x.untyped_storage().data_ptr() == pool.data_ptr() for _, x in portions]
+    assert inside == [True, True, False]
+
+
 def test_what_was_freed_never_reaches_an_output():
     q, k, v = draw((2, 4, 3, 5), (2, 2, 9, 5), (2, 2, 9, 5))
     cache, sequences = filled(k, v, 4)
@@ -109,6 +122,10 @@ def test_a_nan_of_one_sequence_stays_there(poison, where):
     torch.testing.assert_close(out, want, equal_nan=True)
     assert torch.isnan(out[1, :, 1]).all() and torch.isfinite(out[1, :, 0]).all()
     assert torch.isfinite(out[[0, 2]]).all()
+    for looks in ({"causal": False}, {"window": (1, 0)}, {"scale": 0.3}, {"window": (None, 2)}):
+        got = paged_attention(q, cache, sequences, return_lse=True, **looks)
+        same = attention(q, k, v, return_lse=True, **({"causal": True} | looks))
+        torch.testing.assert_close(got, same, equal_nan=True)
     short = cache.fork(sequences[1], 5)  # a prefix without it shares the block with it
     keys, values = k[1:2, :, :5], v[1:2, :, :5]
     torch.testing.assert_close(
