@@ -7,6 +7,9 @@ SITE  := _build/.built
 SOURCES := $(wildcard _config.yml _toc.yml *.md *.bib) \
 	$(shell find chapters attnbook sphinxext _static -type f -not -path '*/[.]*' -not -path '*__pycache__*' 2>/dev/null)
 
+# What is measured, and kept in benchmarks/results/.
+BENCHMARKS ?= page_weight figure_events block_sparse paged_decode cached_decoding ring
+
 # Two notebooks run at a time, each on one core: also what makes their numbers repeatable.
 export OMP_NUM_THREADS ?= 1
 export PYTHON
@@ -23,7 +26,7 @@ test: $(SITE)
 	@$(PY) -m pytest -n 2 --dist loadfile
 
 bench: $(SITE)
-	@$(PY) benchmarks/page_weight.py && $(PY) benchmarks/figure_events.py
+	@for each in $(BENCHMARKS); do OMP_NUM_THREADS=$$(nproc) $(PY) benchmarks/$$each.py || exit; done
 
 notebooks: $(READY)
 	@$(PY) scripts/refresh_notebooks.py

@@ -1,7 +1,22 @@
 """attnbook: the library of *Attention: from dictionary lookup to FlashAttention*.
 
 What is named here needs NumPy alone, and takes NumPy, PyTorch, JAX and array-api-strict arrays
-alike. A module that needs more is imported by its name.
+alike. All else is imported from its module; each module is one idea.
+
+======================================  =====================================================
+`lookup`, `distributions`, `kernels`    one soft lookup; softmax and entropy; regression
+`attention`, `masks`, `patterns`        the reference; who may look at whom
+`online`, `flash`                       softmax in portions; attention in tiles
+`layers`, `latent`, `additive`          learned projections around it, three kinds
+`positions`, `position_bias`            where in the sequence
+`cache`, `paged`, `paged_attention`     what generation keeps, in one piece or in blocks
+`block_mask`, `sparse`, `top_k`         looking at some keys only
+`linear`, `delta`                       a state in place of the keys
+`ring`                                  many machines
+`addressing`, `hopfield`                memories before and beside attention
+`indexes`, `retrieval`                  a store that does not fit in memory
+`costs`                                 operations, parameters, bytes
+======================================  =====================================================
 """
 
 from .attention import attention, attention_weights
