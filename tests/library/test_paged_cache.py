@@ -146,6 +146,53 @@ def test_the_last_of_two_holders_writes_in_place():
     assert torch.equal(cache.contents(one)[0][:, 2], -cache.contents(two)[0][:, 2])
 
 
+def test_of_three_holders_two_copy():
+    cache = small(3)  # one block is held, two are free: no more are needed
+    one = cache.new_sequence()
+    cache.append(one, *tokens(0, 2))
+    all_three = [one, cache.fork(one), cache.fork(one)]
+    cache.append(all_three, *(torch.stack([x, 2 * x, 3 * x]) for x in tokens(9, 1)))
+    assert cache.num_free == 0
+    for i, sequence in enumerate(all_three):
+        keys, values = cache.contents(sequence)
+        assert torch.equal(keys, torch.cat([tokens(0, 2)[0], (i + 1) * tokens(9, 1)[0]], 1))
+        assert torch.equal(values, torch.cat([tokens(0, 2)[1], (i + 1) * tokens(9, 1)[1]], 1))
+
+
+def test_a_full_block_is_shared_and_never_copied():
+    cache = small(2)
+    one = cache.new_sequence()
+    cache.append(one, *tokens(0, 3))
+    two = cache.fork(one)
+    cache.append(two, *tokens(9, 1))
+    assert cache.table(one) == [0] and cache.table(two) == [0, 1]
+    cache.append(one, *tokens(0, 0))  # nothing to write needs no block
+
+
+def test_which_blocks_hold_what_is_not_finite():
+    """Attention takes a slower way for these; forgetting one would let a NaN through."""
+    cache = small(4)
+    one = cache.new_sequence()
+    for bad in tokens(0, 1):
+        k, v = (x.clone() for x in tokens(0, 1))
+        (k if bad.shape == k.shape else v).fill_(torch.nan)
+        cache.append(one, k, v)
+    assert cache.not_finite == {0}
+    two = cache.fork(one)
+    cache.append(two, *tokens(9, 1))
+    assert cache.table(two) == [1] and cache.not_finite == {0, 1}
+    cache.free(one)
+    cache.free(two)
+    new = cache.new_sequence()
+    cache.append(new, *tokens(0, 4))
+    assert cache.not_finite == set()
+    assert (cache.keys[cache.table(new)[1], :, 1:] == 0).all()  # nothing is left of the last holder
+    cache.append(new, torch.full((2, 1, 3), torch.inf), torch.zeros(2, 1, 1))
+    assert cache.not_finite == {cache.table(new)[1]}
+    cache.append(new, tokens(0, 2)[0], torch.full((2, 2, 1), torch.inf))
+    assert cache.not_finite == set(cache.table(new)[1:])
+
+
 def test_bytes_and_waste_equal_the_costs():
     cache = small(20)
     lengths = [1, 3, 4, 8, 0]
@@ -161,6 +208,8 @@ def test_bytes_and_waste_equal_the_costs():
 def test_dtype_and_device():
     cache = small(dtype=torch.bfloat16, device="cpu")
     assert cache.keys.dtype == cache.values.dtype == torch.bfloat16
+    elsewhere = small(device="meta")
+    assert elsewhere.keys.device.type == elsewhere.values.device.type == "meta"
     assert cache.keys.shape == (4, 2, 3, 3) and cache.values.shape == (4, 2, 3, 1)
     assert PagedCache(1, num_kv_heads=1, d_k=5).values.shape == (1, 1, 16, 5)
 
@@ -204,8 +253,13 @@ ERRORS = {
     ),
     "tokens": (lambda c: c.append(0, K, V[:, :1]), ValueError, r"v \(1, 2, 1, 1\)"),
     "rank": (lambda c: c.append([0], K, V), ValueError, r"k has shape \(2, 2, 3\)"),
-    "dtype": (lambda c: c.append(0, K.double(), V.double()), TypeError, "one dtype; got k torch"),
+    "dtype": (
+        lambda c: c.append(0, K.double(), V.double()),
+        TypeError,
+        r"one dtype; got k .*, the cache torch",
+    ),
     "array": (lambda c: c.append([0], K[None].numpy(), V[None]), TypeError, "k is a ndarray"),
+    "values": (lambda c: c.append([0], K[None], V[None].numpy()), TypeError, "v is a ndarray"),
     "gradient": (
         lambda c: c.append(0, K.clone().requires_grad_(), V),
         RuntimeError,
