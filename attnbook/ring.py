@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from math import inf, nan
 
 from . import _tiles
-from ._arrays import check_switch
+from ._arrays import check_choice, check_switch
 from ._torch import check_qkv, scale_of, sums_dtype, torch
 from .attention import attention
 from .masks import check_window
 from .online import merge
-from .ring_layout import check_lengths, positions, shard, tiles, unshard
+from .ring_layout import LAYOUTS, check_lengths, positions, shard, tiles, unshard
 from .ring_links import Links, Traffic, connect
 
 __all__ = ["Traffic", "connect", "positions", "ring_attention", "shard", "unshard"]
@@ -81,7 +81,8 @@ def ring_attention(
     TypeError, ValueError
         If shapes, dtypes or options will not do, or differ between ranks: on every rank.
     ConnectionError
-        If a rank is lost, within the time-out of the group (see `connect`).
+        If a rank is lost, within the time-out of the group (see `connect`). The group is of no
+        use after that.
     RuntimeError
         If the process is one of several, and `connect` was not called.
 
@@ -91,6 +92,12 @@ def ring_attention(
 
     Examples
     --------
+    In each of the processes that torchrun started::
+
+        rank, p = connect()
+        q, k, v = (shard(x, rank, p, layout="zigzag") for x in (q, k, v))
+        out = ring_attention(q, k, v, causal=True, layout="zigzag")
+
     Alone, a ring of one:
 
     >>> q = k = torch.eye(4)[None, None]
@@ -115,7 +122,8 @@ def _describe(q, k, v, causal, window, scale, layout, traffic):
     check_qkv(q, k, v)
     if traffic is not None and not isinstance(traffic, Traffic):
         raise TypeError(f"traffic must be a Traffic(); got a {type(traffic).__name__}")
-    check_lengths([q.shape[2]], layout)  # names a wrong layout
+    check_choice("layout", layout, LAYOUTS)
+    window = (None, None) if window is None else check_window(window)
     return {
         "B": q.shape[0],
         "H": q.shape[1],
@@ -125,7 +133,7 @@ def _describe(q, k, v, causal, window, scale, layout, traffic):
         "dtype": str(q.dtype),
         "device": q.device.type,
         "causal": check_switch("causal", causal),
-        "window": [None, None] if window is None else list(check_window(window)),
+        "window": [None if side is None else int(side) for side in window],
         "scale": scale_of(scale, q.shape[3]),
         "layout": layout,
         "gradient": torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v)),
@@ -248,7 +256,7 @@ class _RingAttention(torch.autograd.Function):
                     mine += theirs
             arrived = plan.pass_on([d_k, d_v], owner)
         d_k, d_v = arrived()
-        d_q = d_q.masked_fill(broken[..., None], nan)
+        d_q.masked_fill_(broken[..., None], nan)
         return d_q.to(q.dtype), d_k.to(k.dtype), d_v.to(v.dtype), None
 
 
