@@ -289,7 +289,7 @@ def test_a_modern_retrieval_gives_up_and_says_so():
 
 
 def test_the_tolerance_is_for_each_state_in_lengths_of_the_longest_pattern():
-    x, start = np.diag([2.0, 2.0, 2.0, 1.0]), np.tile([0.5, 0.2, 0.1, 0.3], (9, 1))
+    x, start = np.array([[2.0, 0], [0, 2], [1, 1], [1, -1]]), np.tile([0.5, 0.2], (9, 1))
     move = np.linalg.norm(modern_update(start, x, 1.0) - start, axis=-1)[0]
     for factor, converged in ((0.95, False), (1.05, True)):
         found = modern_retrieve(start, x, 1.0, tolerance=factor * move / 2, max_steps=1)
