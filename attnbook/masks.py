@@ -93,17 +93,27 @@ def window_mask(n_q, n_k=None, *, left=None, right=None, xp=numpy, device=None):
            [0, 1, 1, 0],
            [0, 0, 1, 1]])
     """
-    n_q = check_count("n_q", n_q)
-    n_k = n_q if n_k is None else check_count("n_k", n_k)
     left, right = check_window((left, right))
-    position = xp.arange(n_q, device=device)[:, None] + (n_k - n_q)
-    key = xp.arange(n_k, device=device)[None, :]
-    allowed = xp.ones((n_q, n_k), dtype=xp.bool, device=device)
+    return mask_of(lambda p, key: in_window(p, key, left, right), n_q, n_k, xp=xp, device=device)
+
+
+def in_window(position, key, left, right):
+    """Return ``position - left <= key <= position + right``; None is no limit."""
+    allowed = True
     if left is not None:
-        allowed = allowed & (key >= position - left)
+        allowed = key >= position - left
     if right is not None:
         allowed = allowed & (key <= position + right)
     return allowed
+
+
+def mask_of(rule, n_q, n_k=None, *, xp=numpy, device=None):
+    """Return ``rule(position, key)`` for each pair of query and key: bool, (n_q, n_k)."""
+    n_q = check_count("n_q", n_q)
+    n_k = n_q if n_k is None else check_count("n_k", n_k)
+    position = xp.arange(n_q, device=device)[:, None] + (n_k - n_q)
+    key = xp.arange(n_k, device=device)[None, :]
+    return xp.ones((n_q, n_k), dtype=xp.bool, device=device) & rule(position, key)
 
 
 def padding_mask(lengths, n_k, *, xp=None):
