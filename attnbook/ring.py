@@ -2,17 +2,17 @@
 
     out_r, lse_r = merge over s of  attention(Q_r, K_s, V_s)        r, s = 0 ... p - 1
 
-Rank r keeps its queries. In each of p steps it computes with the keys and values that it holds,
-while it sends them to the next rank and receives the next ones from the rank before. So besides
-its own part it holds one that is used and one that arrives: memory falls as 1/p. Backward, keys
-and values go round again, and their gradients travel with them until they are home.
+Rank r keeps its queries. In each of p steps it computes with the keys and values at hand, while
+it sends them to the next rank and receives the next ones from the rank before. They go round in
+pieces of a fixed size, so that what a rank holds besides its own part does not grow: memory falls
+as 1/p. Backward, they go round again, and their gradients travel with them until they are home.
 
 Liu, Zaharia and Abbeel (2023), "Ring attention with blockwise transformers for near-infinite
 context", section 3. Try it: python -m torch.distributed.run --nproc-per-node=2 -m attnbook.ring
 """
 
 from dataclasses import dataclass
-from math import inf, nan
+from math import ceil, inf, nan
 
 from . import _tiles
 from ._arrays import check_choice, check_switch
@@ -20,10 +20,12 @@ from ._torch import check_qkv, scale_of, sums_dtype, torch
 from .attention import attention
 from .masks import check_window
 from .online import merge
-from .ring_layout import LAYOUTS, check_lengths, positions, shard, tiles, unshard
+from .ring_layout import LAYOUTS, check_lengths, chunks, pieces, positions, shard, tiles, unshard
 from .ring_links import Links, Traffic, connect
 
 __all__ = ["Traffic", "connect", "positions", "ring_attention", "shard", "unshard"]
+
+PIECE = 1024  # positions whose keys and values go round together
 
 
 def ring_attention(
@@ -157,46 +159,50 @@ def _plan(links, said):
     check_lengths(k_lengths, ours["layout"], "keys")
     left, right = (inf if side is None else side for side in ours["window"])
     right = min(right, 0) if ours["causal"] else right
+    n_q, n_k, p = sum(q_lengths), sum(k_lengths), links.size
+    count = max(1, ceil(n_k / (p * PIECE)))
     return _Plan(
-        links, sum(q_lengths), sum(k_lengths), k_lengths, left, right, ours["scale"], ours["layout"]
+        links,
+        queries=chunks(n_q, links.rank, p, ours["layout"]),
+        keys=[list(pieces(chunks(n_k, r, p, ours["layout"]), count)) for r in range(p)],
+        looks={"ahead": n_k - n_q, "left": left, "right": right},
+        scale=ours["scale"],
     )
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Who computes what and with whom: the same on all ranks, but for the rank in ``links``."""
+    """Who computes what, with whom."""
 
     links: Links
-    n_q: int  # of the whole sequence; n_k too
-    n_k: int
-    k_lengths: tuple  # of each rank
-    left: float
-    right: float
+    queries: list  # ranges of this rank's positions
+    keys: list  # for each rank and piece: ranges of positions, and where that rank holds them
+    looks: dict  # who sees whom: see `tiles`
     scale: float
-    layout: str
 
     def travel(self, k, v):
-        """Yield each rank's number, K and V: first this rank's own, then those of the one before.
+        """Yield whose keys and values are at hand, which piece, and the two themselves.
 
-        While the caller computes with one pair, the next is on its way.
+        First comes this rank's own piece, then those of the rank before, and so on around; then
+        the next piece. While the caller computes with one pair, the next is on its way.
         """
         rank, p = self.links.rank, self.links.size
-        pair = [k.contiguous(), v.contiguous()]
-        for step in range(p):
-            owner, last = (rank - step) % p, step == p - 1
-            arrived = None if last else self.pass_on(pair, owner)
-            yield owner, *pair
-            pair = None if last else arrived()
+        for piece, (_, held) in enumerate(self.keys[rank]):
+            pair = [x.index_select(2, held.to(x.device)) for x in (k, v)]
+            for step in range(p):
+                owner, last = (rank - step) % p, step == p - 1
+                arrived = None if last else self.pass_on(pair, owner, piece)
+                yield owner, piece, *pair
+                pair = None if last else arrived()
 
-    def pass_on(self, pair, owner):
-        """Send what belongs to ``owner`` and receive what belongs to the rank before it."""
-        shapes = [(*x.shape[:2], self.k_lengths[owner - 1], x.shape[3]) for x in pair]
-        return self.links.pass_on(pair, shapes)
+    def pass_on(self, pair, owner, piece):
+        """Send a piece of ``owner`` and receive that of the rank before it."""
+        length = len(self.keys[owner - 1][piece][1])
+        return self.links.pass_on(pair, [(*x.shape[:2], length, x.shape[3]) for x in pair])
 
-    def tiles(self, owner, device):
-        """Yield where this rank's queries may see keys of ``owner``: `ring_layout.tiles`."""
-        here = self.links.rank, owner, self.links.size, self.layout
-        return tiles(self.n_q, self.n_k, *here, left=self.left, right=self.right, device=device)
+    def tiles(self, owner, piece, device):
+        """Yield where this rank's queries may see the keys of a piece: see `ring_layout.tiles`."""
+        return tiles(self.queries, self.keys[owner][piece][0], **self.looks, device=device)
 
 
 class _RingAttention(torch.autograd.Function):
@@ -208,10 +214,10 @@ class _RingAttention(torch.autograd.Function):
         queries, q_whole = _tiles.split_finite(q.to(dtype))
         out = queries.new_zeros((*q.shape[:-1], v.shape[-1]))
         lse = queries.new_full(q.shape[:-1], -inf)
-        for owner, keys, values in plan.travel(k, v):
+        for owner, piece, keys, values in plan.travel(k, v):
             keys, k_whole = _tiles.split_finite(keys.to(dtype))
             values, v_whole = _tiles.split_finite(values.to(dtype))
-            for i, j, allowed in plan.tiles(owner, q.device):
+            for i, j, allowed in plan.tiles(owner, piece, q.device):
                 tile_out, tile_lse = _tiles.forward(
                     queries[:, :, i], keys[:, :, j], values[:, :, j], plan.scale, allowed=allowed
                 )
@@ -238,12 +244,18 @@ class _RingAttention(torch.autograd.Function):
             d_out, delta = d_out.masked_fill(broken[..., None], 0), delta.masked_fill(broken, 0)
             lse = lse.masked_fill(broken, -inf)
             whole = ~broken.unflatten(1, (k.shape[1], -1)).any(2)
-        d_q = torch.zeros_like(queries)
+        d_q, *home = (torch.zeros_like(x, dtype=dtype) for x in (q, k, v))
         arrived = None
-        for owner, keys, values in plan.travel(k, v):
+
+        def come_home(piece):
+            held = plan.keys[plan.links.rank][piece][1].to(k.device)
+            for whole_piece, part in zip(home, arrived(), strict=True):
+                whole_piece.index_copy_(2, held, part)
+
+        for owner, piece, keys, values in plan.travel(k, v):
             keys, values = (_tiles.split_finite(x.to(dtype))[0] for x in (keys, values))
             d_k, d_v = torch.zeros_like(keys), torch.zeros_like(values)
-            for i, j, allowed in plan.tiles(owner, q.device):
+            for i, j, allowed in plan.tiles(owner, piece, q.device):
                 tile = queries[:, :, i], keys[:, :, j], values[:, :, j], plan.scale
                 rows = lse[:, :, i], d_out[:, :, i], delta[:, :, i]
                 tile_q, tile_k, tile_v, _ = _tiles.backward(*tile, *rows, allowed=allowed)
@@ -251,13 +263,15 @@ class _RingAttention(torch.autograd.Function):
                 d_q[:, :, i] += tile_q
                 d_k[:, :, j] += _spoil(tile_k, allowed, whole, i)
                 d_v[:, :, j] += _spoil(tile_v, allowed, whole, i)
-            if arrived:  # what the ranks before have found for the same keys and values
+            if owner != plan.links.rank:  # the ranks before have worked on the same keys
                 for mine, theirs in zip((d_k, d_v), arrived(), strict=True):
                     mine += theirs
-            arrived = plan.pass_on([d_k, d_v], owner)
-        d_k, d_v = arrived()
+            elif arrived:  # a new piece; the last one has been all around
+                come_home(piece - 1)
+            arrived = plan.pass_on([d_k, d_v], owner, piece)
+        come_home(piece)
         d_q.masked_fill_(broken[..., None], nan)
-        return d_q.to(q.dtype), d_k.to(k.dtype), d_v.to(v.dtype), None
+        return *(x.to(q.dtype) for x in (d_q, *home)), None
 
 
 def _spoil(tile, allowed, whole, where):

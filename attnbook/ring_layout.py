@@ -17,7 +17,7 @@ from math import inf
 from ._arrays import check_axis, check_choice, check_count
 from ._torch import torch
 
-__all__ = ["chunks", "positions", "shard", "tiles", "unshard"]
+__all__ = ["chunks", "pieces", "positions", "shard", "tiles", "unshard"]
 
 LAYOUTS = ("contiguous", "zigzag")
 BLOCK = 256  # positions in a tile: scores exist for one tile at a time
@@ -170,35 +170,55 @@ def unshard(pieces, *, layout="contiguous", axis=-2):
     return whole.index_select(axis, order.argsort().to(whole.device))
 
 
-def tiles(
-    n_q, n_k, rank, owner, world_size, layout, *, left=inf, right=inf, block=BLOCK, device=None
-):
-    """Yield the tiles in which queries of ``rank`` may see keys of ``owner``: i, j, allowed.
+def pieces(parts, count):
+    """Cut what a rank holds, ``parts`` of `chunks`, in pieces; yield their ranges, and where held.
 
-    ``i`` and ``j`` are slices into what the two ranks hold; ``allowed`` is a mask for them, or None
-    if it would allow all pairs. Tiles without an allowed pair are left out. The query at position
-    x sees the keys from ``x + n_k - n_q - left`` to ``x + n_k - n_q + right``.
+    A piece has its share of every chunk, so that it is as balanced as the whole.
 
     Examples
     --------
-    >>> for i, j, allowed in tiles(8, 8, 0, 1, 2, "zigzag", right=0):
-    ...     print(i, j, allowed)  # queries 6 and 7 of 0, 1, 6, 7; keys 2 and 3, 4 and 5
-    slice(2, 4, None) slice(0, 2, None) None
-    slice(2, 4, None) slice(2, 4, None) None
+    >>> for ranges, held in pieces(chunks(16, 0, 2, "zigzag"), 2):
+    ...     print(ranges, held)
+    [(0, 2), (12, 14)] tensor([0, 1, 4, 5])
+    [(2, 4), (14, 16)] tensor([2, 3, 6, 7])
     """
-    for i, first_query in _blocks(chunks(n_q, rank, world_size, layout), block):
-        for j, first_key in _blocks(chunks(n_k, owner, world_size, layout), block):
+    for piece in range(count):
+        ranges, held, before = [], [], 0
+        for start, stop in parts:
+            first, last = ((stop - start) * c // count for c in (piece, piece + 1))
+            ranges.append((start + first, start + last))
+            held.append(torch.arange(before + first, before + last))
+            before += stop - start
+        yield ranges, torch.cat(held)
+
+
+def tiles(queries, keys, ahead=0, *, left=inf, right=inf, block=BLOCK, device=None):
+    """Yield the tiles in which some queries may see some keys: i, j, allowed.
+
+    ``queries`` and ``keys`` are ranges of positions, as `chunks` and `pieces` give them; i and j
+    are slices into what they hold. ``allowed`` is a mask for the tile, or None if it would allow
+    all pairs. Tiles without an allowed pair are left out. The query at position x sees the keys
+    from ``x + ahead - left`` to ``x + ahead + right``.
+
+    Examples
+    --------
+    >>> for i, j, allowed in tiles([(0, 2), (6, 8)], [(4, 7)], right=0):
+    ...     print(i, j, allowed)
+    slice(2, 4, None) slice(0, 3, None) None
+    """
+    for i, first_query in _blocks(queries, block):
+        for j, first_key in _blocks(keys, block):
             query = torch.arange(i.stop - i.start, device=device)[:, None]
             key = torch.arange(j.stop - j.start, device=device)
-            offset = first_key - (first_query + n_k - n_q)  # of the first key from the first query
+            offset = first_key - (first_query + ahead)
             least, most = offset - (len(query) - 1), offset + len(key) - 1
             if most < -left or least > right:
                 continue
             if -left <= least and most <= right:
                 yield i, j, None
             else:
-                ahead = offset + key - query
-                yield i, j, (-left <= ahead) & (ahead <= right)
+                distance = offset + key - query
+                yield i, j, (-left <= distance) & (distance <= right)
 
 
 def _blocks(parts, block):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import distributed as dist
 
-from attnbook import ring_links
+from attnbook import ring, ring_links
 from attnbook.ring import Traffic, connect, ring_attention, shard
 
 WORLD = {"cases": 4, "killed": 3, "hanging": 3}
@@ -73,8 +73,7 @@ CASES = [
     for size in SIZES
     for looks in range(len(LOOKS))
 ]
-# several blocks of 256
-LARGE = [Case(p, layout, 600, 600) for p in (1, 2) for layout in LAYOUTS]
+LARGE = [Case(p, layout, 600, 600) for p in (1, 2) for layout in LAYOUTS]  # tiles and tiles
 LOW = [
     Case(3, layout, 61, 61, looks, dtype, 3, 3, 16, 16)
     for layout in LAYOUTS
@@ -183,6 +182,7 @@ def cases(folder, rank):
     groups = {p: dist.new_group(ranks) for p, ranks in GROUPS.items()}
     found = {}
     for case in CASES + LARGE + LOW + POISONED:
+        ring.PIECE = 100 if case in LARGE + LOW else 3  # so that several go round
         if rank in GROUPS[case.p]:
             found[case.name] = run_case(case, groups[case.p], counter)
     three = Case(3, "contiguous", 12, 12, heads=4, kv_heads=2)

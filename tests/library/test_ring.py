@@ -21,7 +21,7 @@ from torch.distributed import TCPStore
 
 from attnbook import attention
 from attnbook.ring import Traffic, connect, positions, ring_attention, shard, unshard
-from attnbook.ring_layout import chunks, tiles
+from attnbook.ring_layout import chunks, pieces, tiles
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 150  # seconds until a process counts as hanging, on a machine that is very busy
@@ -371,36 +371,54 @@ def test_zigzag_gives_all_ranks_the_same_number_of_pairs(p):
 
 
 @pytest.mark.parametrize("p", [2, 3, 4])
-def test_zigzag_balances_each_step_too(p):
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_zigzag_balances_each_step_too(p, count):
     n = 2 * p * 4
-    for away in range(1, p):  # steps with another rank's keys: exactly half of the square
+    for away in range(1, p):  # steps with another rank's keys: exactly half of the rectangle
         for rank in range(p):
-            found = tiles(n, n, rank, (rank - away) % p, p, "zigzag", right=0, block=3)
-            found = list(found)
-            assert all(allowed is None for _, _, allowed in found)
-            assert sum((i.stop - i.start) * (j.stop - j.start) for i, j, _ in found) == 8 * 8 // 2
+            queries = chunks(n, rank, p, "zigzag")
+            keys = chunks(n, (rank - away) % p, p, "zigzag")
+            for ranges, held in pieces(keys, count):
+                found = list(tiles(queries, ranges, right=0, block=3))
+                assert all(allowed is None for _, _, allowed in found)
+                seen = sum((i.stop - i.start) * (j.stop - j.start) for i, j, _ in found)
+                assert seen == 8 * len(held) // 2 == 8 * (8 // count) // 2
+
+
+@given(lengths, sizes, st.sampled_from(LAYOUTS), st.integers(1, 5))
+def test_pieces_together_are_what_a_rank_holds(n, p, layout, count):
+    for rank in range(p):
+        held = positions(n, rank, p, layout=layout)
+        cut = list(pieces(chunks(n, rank, p, layout), count))
+        assert len(cut) == count
+        for ranges, where in cut:
+            inside = [torch.arange(*part) for part in ranges]
+            assert torch.equal(torch.cat(inside), held[where])
+        wheres = torch.cat([where for _, where in cut])
+        assert torch.equal(wheres.sort().values, torch.arange(len(held)))
 
 
 @given(lengths, lengths, st.integers(1, 4), st.sampled_from(LAYOUTS), st.integers(1, 9), st.data())
 def test_tiles_hold_each_allowed_pair_once(n_q, n_k, p, layout, block, data):
     sides = st.none() | st.integers(0, 20)
-    left, right = data.draw(sides), data.draw(sides)
-    seen = torch.zeros(n_q, n_k, dtype=torch.int)
+    window = data.draw(sides), data.draw(sides)
+    limits = dict(zip(("left", "right"), window, strict=True))
+    limits = {name: side for name, side in limits.items() if side is not None}
+    found = torch.zeros(n_q, n_k, dtype=torch.int)
     for rank in range(p):
+        queries = chunks(n_q, rank, p, layout)
+        rows = positions(n_q, rank, p, layout=layout)
         for owner in range(p):
-            rows = positions(n_q, rank, p, layout=layout)
+            keys = chunks(n_k, owner, p, layout)
             columns = positions(n_k, owner, p, layout=layout)
-            limits = {"left": left, "right": right}
-            limits = {name: x for name, x in limits.items() if x is not None}
-            for i, j, allowed in tiles(n_q, n_k, rank, owner, p, layout, block=block, **limits):
-                count = torch.ones(i.stop - i.start, j.stop - j.start, dtype=torch.int)
-                assert count.shape[0] <= block and count.shape[1] <= block and count.numel()
+            for i, j, allowed in tiles(queries, keys, n_k - n_q, block=block, **limits):
+                seen = torch.ones(i.stop - i.start, j.stop - j.start, dtype=torch.int)
+                assert seen.shape[0] <= block and seen.shape[1] <= block and seen.numel()
                 if allowed is not None:
-                    assert not allowed.all() and allowed.shape == count.shape
-                    count = allowed.int()
-                seen[rows[i][:, None], columns[j]] += count
-    want = allowed_pairs(n_q, n_k, window=(left, right))
-    np.testing.assert_array_equal(seen, want)
+                    assert not allowed.all() and allowed.shape == seen.shape
+                    seen = allowed.int()
+                found[rows[i][:, None], columns[j]] += seen
+    np.testing.assert_array_equal(found, allowed_pairs(n_q, n_k, window=window))
 
 
 X = torch.zeros(4, 2)
