@@ -153,9 +153,8 @@ def dilated(left, right, dilation):
     """
     dilation = check_count("dilation", dilation, least=1)
     reach = [side if side is None else side * dilation for side in check_window((left, right))]
-    return Pattern(
-        (window(*reach) & strided(dilation)).rule, f"dilated({left}, {right}, {dilation})"
-    )
+    near = window(*reach) & strided(dilation)
+    return Pattern(near.rule, f"dilated({left}, {right}, {dilation})")
 
 
 def strided(stride):
@@ -186,11 +185,7 @@ def strided(stride):
 def global_tokens(tokens):
     """Tokens that see all and are seen by all: ``position in tokens or key in tokens``.
 
-    ``tokens`` are positions among the keys, integers >= 0.
-
-    References
-    ----------
-    Beltagy, Peters and Cohan (2020), "Longformer", section 3.1 ("global attention").
+    ``tokens`` are positions among the keys, integers >= 0: Longformer's global attention.
 
     Examples
     --------
@@ -217,10 +212,6 @@ def random_keys(num_keys, length, *, seed=0):
 
     BigBird draws blocks: ``random_keys(3, length // 64).in_blocks(64)`` shows each block of 64
     queries three blocks of 64 keys.
-
-    References
-    ----------
-    Zaheer et al. (2020), "Big Bird", section 2.
 
     Examples
     --------
