@@ -182,7 +182,9 @@ def test_one_key_and_no_queries(kind, capfd):
 
 def test_without_faiss_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(ImportError, match=r"^FaissIndex needs FAISS: pip install 'attnbook\[retrieval\]'"):
+    with pytest.raises(
+        ImportError, match=r"^FaissIndex needs FAISS: pip install 'attnbook\[retrieval\]'"
+    ):
         FaissIndex(np.ones((3, 2)))
 
 
