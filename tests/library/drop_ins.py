@@ -29,3 +29,8 @@ LACKS: dict[str, set[str]] = {  # of "mask", "bias", "gradient"
     "paged": {"mask", "bias", "gradient"},
     "paged, blocks of 16": {"mask", "bias", "gradient"},
 }
+
+
+def those_with(*features):
+    """The names of those that have all these features."""
+    return [name for name in DROP_INS if not LACKS.get(name, set()) & set(features)]

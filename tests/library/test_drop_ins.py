@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from drop_ins import DROP_INS, LACKS
+from drop_ins import DROP_INS, LACKS, those_with
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import check_rule, naive
@@ -42,12 +42,6 @@ def drop_in(request):
     return request.param, DROP_INS[request.param]
 
 
-def needs(name, *features):
-    missing = LACKS.get(name, set()) & set(features)
-    if missing:
-        pytest.skip(f"{name} has no {', '.join(sorted(missing))}, by its nature")
-
-
 @pytest.mark.parametrize(("n_q", "n_k"), SIZES)
 @pytest.mark.parametrize(("heads", "kv_heads"), HEADS)
 @pytest.mark.parametrize("looks", LOOKS, ids=str)
@@ -65,9 +59,9 @@ def test_equals_the_float64_reference(drop_in, n_q, n_k, heads, kv_heads, looks)
 
 @pytest.mark.parametrize(("n_q", "n_k"), [(9, 9), (5, 17), (17, 5)])
 @pytest.mark.parametrize("shape", ["(n_q, n_k)", "(H, n_q, n_k)", "(B, 1, 1, n_k)", "all"])
-def test_masks_of_every_shape(drop_in, n_q, n_k, shape):
-    name, function = drop_in
-    needs(name, "mask")
+@pytest.mark.parametrize("name", those_with("mask"))
+def test_masks_of_every_shape(name, n_q, n_k, shape):
+    function = DROP_INS[name]
     q, k, v = draw(n_q, n_k, 4, 2)
     sizes = {
         "(n_q, n_k)": (n_q, n_k),
@@ -83,20 +77,19 @@ def test_masks_of_every_shape(drop_in, n_q, n_k, shape):
 
 
 @pytest.mark.parametrize("shape", [(11, 9), (4, 11, 9), (2, 1, 1, 9), (4, 1, 1)], ids=str)
-def test_bias_of_every_shape_and_its_gradient(drop_in, shape):
-    name, function = drop_in
-    needs(name, "bias")
+@pytest.mark.parametrize("name", those_with("bias", "gradient"))
+def test_bias_of_every_shape_and_its_gradient(name, shape):
+    function = DROP_INS[name]
     q, k, v = draw(11, 9, 4, 2)
     bias = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     bias[..., -1] = -torch.inf  # forbids, as a mask does
     np.testing.assert_allclose(
         function(q, k, v, bias=bias), exact(q, k, v, bias=bias.numpy())[0], atol=1e-12
     )
-    if "gradient" not in LACKS.get(name, set()):
-        leaves = [bias.clone().requires_grad_() for _ in range(2)]
-        ours = torch.autograd.grad(function(q, k, v, bias=leaves[0]).square().sum(), leaves[0])
-        want = torch.autograd.grad(attention(q, k, v, bias=leaves[1]).square().sum(), leaves[1])
-        torch.testing.assert_close(ours, want)
+    leaves = [bias.clone().requires_grad_() for _ in range(2)]
+    ours = torch.autograd.grad(function(q, k, v, bias=leaves[0]).square().sum(), leaves[0])
+    want = torch.autograd.grad(attention(q, k, v, bias=leaves[1]).square().sum(), leaves[1])
+    torch.testing.assert_close(ours, want)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
@@ -130,9 +123,9 @@ def test_low_precision_and_gradient_keep_to_the_rule(drop_in, dtype, d, causal):
 
 @pytest.mark.parametrize("looks", LOOKS, ids=str)
 @pytest.mark.parametrize(("n_q", "n_k"), [(5, 5), (4, 7), (7, 4)])
-def test_gradcheck(drop_in, looks, n_q, n_k):
-    name, function = drop_in
-    needs(name, "gradient")
+@pytest.mark.parametrize("name", those_with("gradient"))
+def test_gradcheck(name, looks, n_q, n_k):
+    function = DROP_INS[name]
     inputs = [x.requires_grad_() for x in draw(n_q, n_k, 2, 1, 3, 2, batch=1)]
 
     def with_lse(q, k, v):
