@@ -165,7 +165,7 @@ def _plan(mask, causal, window, block_size, q, k):
         return BlockMask.from_window(n_q, n_k, **limits, device=q.device)
 
     plan = []
-    for batch, heads, blocks in _parts(mask, (*q.shape[:3], n_k), near(block_size)):
+    for batch, heads, blocks in _parts(mask, (*q.shape[:3], n_k), block_size, near):
         if not isinstance(blocks, BlockMask):
             raise TypeError(f"mask holds a {type(blocks).__name__}; each must be a BlockMask")
         if (blocks.n_q, blocks.n_k) != (n_q, n_k) or blocks.device not in (None, q.device):
@@ -176,15 +176,17 @@ def _plan(mask, causal, window, block_size, q, k):
         kv_heads = heads
         if heads != slice(None):
             kv_heads = slice(heads.start // group, heads.start // group + 1)
-        plan.append(((batch, heads), (batch, kv_heads), blocks & near(blocks.block_size)))
+        if left is not None or right is not None:
+            blocks = blocks & near(blocks.block_size)
+        plan.append(((batch, heads), (batch, kv_heads), blocks))
     return plan
 
 
-def _parts(mask, shape, near):
+def _parts(mask, shape, block_size, near):
     """Yield (batch, heads, block mask): one for all if it can be, else one for each head."""
     every = slice(None)
     if mask is None:
-        yield every, every, near
+        yield every, every, near(block_size)
     elif isinstance(mask, BlockMask):
         yield every, every, mask
     elif isinstance(mask, (list, tuple)):
@@ -200,7 +202,7 @@ def _parts(mask, shape, near):
                 yield (
                     slice(b, b + 1) if len(mask) > 1 else every,
                     slice(h, h + 1) if len(of_batch) > 1 else every,
-                    BlockMask.from_mask(one.expand(shape[2:]), near.block_size),
+                    BlockMask.from_mask(one.expand(shape[2:]), block_size),
                 )
 
 
