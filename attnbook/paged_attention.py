@@ -76,9 +76,10 @@ def paged_attention(q, cache, sequences, *, causal=True, window=None, scale=None
 
     # The queries of the heads that share a key head are rows of one matrix: (B, H_kv, g·n_q, d_k)
     rows = (q.to(kind) * scale).unflatten(1, (-1, groups)).flatten(2, 3)
-    s = q.new_empty((len(blocks), *rows.shape[1:3], cache.block_size), dtype=kind)
+    asked = rows[owner]  # each block meets the queries of its sequence
+    s = q.new_empty((*asked.shape[:3], cache.block_size), dtype=kind)
     for part, k in _portions(cache.keys, blocks):
-        s[part] = rows[owner[part]] @ k.to(kind).mT  # (visits, H_kv, g·n_q, block_size)
+        torch.matmul(asked[part], k.to(kind).mT, out=s[part])
     allowed = _allowed(first_key, lengths[owner], n_q, cache.block_size, **looks)
     s.unflatten(2, (groups, n_q)).masked_fill_(~allowed[:, None, None], -inf)
 
