@@ -106,7 +106,7 @@ class BlockMask:
             start = 0 if left is None else max(0, first - left)
             stop = n_k if right is None else min(n_k, last + right + 1)
             row = {}
-            for j in range(start // block_size, -(-stop // block_size) if start < stop else 0):
+            for j in range(start // block_size, -(-stop // block_size)):
                 keys = _span(j, block_size, n_k)
                 whole = (left is None or keys.start >= last - left) and (
                     right is None or keys.stop - 1 <= first + right

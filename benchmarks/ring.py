@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 import record  # noqa: E402
 import torch  # noqa: E402
 
+from attnbook.costs import ring_bytes_sent  # noqa: E402
 from attnbook.ring import PIECE, Traffic, connect, positions, ring_attention  # noqa: E402
 
 RANKS = (1, 2, 4)
@@ -68,7 +69,10 @@ def run(n: int, rank: int, p: int, layout: str) -> dict:
     middle, waited = time.perf_counter(), traffic.waited
     torch.autograd.grad(out, qkv, pull)
     end = time.perf_counter()
-    part = 2 * HEADS * WIDTH * 4 * (n // p)  # bytes of a part of K and V in float32
+    counted = [
+        ring_bytes_sent(n, p, HEADS, WIDTH, backward=backward, bytes_per_number=4)
+        for backward in (False, True)
+    ]
     return {
         "forward_s": middle - begin,
         "backward_s": end - middle,
@@ -77,7 +81,7 @@ def run(n: int, rank: int, p: int, layout: str) -> dict:
         "processor_s": time.process_time() - busy,
         "processor_computing_s": time.thread_time() - own,  # the rest carries messages
         "bytes_sent": traffic.sent,
-        "bytes_counted": ((p - 1) + (p - 1) + p) * part if p > 1 else 0,
+        "bytes_counted": sum(counted),
         "pairs": int((positions(n, rank, p, layout=layout) + 1).sum()),
     }
 

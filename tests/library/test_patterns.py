@@ -26,7 +26,7 @@ from attnbook.patterns import (
 )
 
 SIZES = [(0, 0), (0, 3), (3, 0), (1, 1), (4, 11), (11, 4), (12, 12)]
-IDS = [3, 3, 3, 0, 0, 7, 7, 7, 7, 7, 1, 1]
+IDS = [3, 3, 3, 0, 0, 7, 7, 7, 7, 7, 1, 3]
 
 # Each pattern, and who may look at whom, for a query at position p and a key at j.
 DEFINITIONS = {

@@ -20,6 +20,7 @@ from ring_workers import CASES, DISAGREE, GROUPS, LARGE, LAYOUTS, LOOKS, LOW, PO
 from torch.distributed import TCPStore
 
 from attnbook import attention
+from attnbook.costs import ring_bytes_sent
 from attnbook.ring import Traffic, connect, positions, ring_attention, shard, unshard
 from attnbook.ring_layout import chunks, pieces, tiles
 
@@ -190,6 +191,11 @@ def test_bytes_sent_are_those_that_the_formula_counts(found):
             backward = forward + case.n_k * row * max(size, 4) * (case.p > 1)
             assert rank["sent"] == rank["counted"] == (forward, backward), case
             assert (rank["waited"] > 0) == (case.p > 1) or min(parts) == 0
+            if len(set(parts)) == 1:  # which the costs are for
+                sizes = {"batch": 2, "bytes_per_number": size, "bytes_per_gradient": max(size, 4)}
+                of = case.n_k, case.p, case.kv_heads, case.d_k, case.d_v
+                costs = [ring_bytes_sent(*of, backward=b, **sizes) for b in (False, True)]
+                assert costs == list(rank["sent"])
 
 
 def test_the_callers_tensors_are_not_written_to(found):
@@ -287,6 +293,14 @@ def test_the_window_may_come_as_numpy_numbers():
     torch.testing.assert_close(
         ring_attention(q, q, q, window=window), attention(q, q, q, window=window)
     )
+
+
+def test_a_nan_query_with_nothing_to_see_gives_0():
+    q, k = torch.ones(1, 1, 3, 4), torch.ones(1, 1, 2, 4)
+    q[:, :, :2] = torch.nan
+    out, lse = ring_attention(q, k, k, causal=True, return_lse=True)  # query 0 sees nothing
+    assert out[0, 0, :, 0].tolist() == pytest.approx([0, torch.nan, 1], nan_ok=True)
+    assert lse[0, 0].tolist() == pytest.approx([-torch.inf, torch.nan, 2 + np.log(2)], nan_ok=True)
 
 
 def test_one_of_several_that_has_not_joined_gets_an_error(monkeypatch):
