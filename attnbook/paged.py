@@ -66,7 +66,7 @@ class PagedCache:
         num_kv_heads,
         d_k,
         d_v=None,
-        block_size=32,
+        block_size=64,
         dtype=torch.float32,
         device=None,
     ):

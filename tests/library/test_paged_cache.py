@@ -211,7 +211,7 @@ def test_dtype_and_device():
     elsewhere = small(device="meta")
     assert elsewhere.keys.device.type == elsewhere.values.device.type == "meta"
     assert cache.keys.shape == (4, 2, 3, 3) and cache.values.shape == (4, 2, 3, 1)
-    assert PagedCache(1, num_kv_heads=1, d_k=5).values.shape == (1, 1, 32, 5)
+    assert PagedCache(1, num_kv_heads=1, d_k=5).values.shape == (1, 1, 64, 5)
 
 
 K, V = tokens(0, 2)
