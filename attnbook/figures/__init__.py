@@ -13,6 +13,7 @@ from attnbook.figures.heatmap import Heatmap
 from attnbook.figures.kernel import KernelRegression
 from attnbook.figures.line import HardSoftLine
 from attnbook.figures.one_slider import OneSlider
+from attnbook.figures.online_softmax import OnlineSoftmax
 from attnbook.figures.plane import LookupPlane
 from attnbook.figures.projections import Projections
 from attnbook.figures.temperature import Temperature
@@ -25,6 +26,7 @@ __all__ = [
     "KernelRegression",
     "LookupPlane",
     "OneSlider",
+    "OnlineSoftmax",
     "Projections",
     "Temperature",
     "module_text",

@@ -208,6 +208,45 @@ const choice = (name, { label: words, options }) => ({ model, id }) => {
     refresh: (state) => { select.value = state[name]; } };
 };
 
+// Steps to take one by one, to scrub and to play. total(state): how many there are; show(step, total).
+// Playing stops at the end, at any other change, and where a reader wants no motion it is not offered.
+const stepper = (name, { label: words, total, show = (step, all) => `${step} of ${all}` }) => ({ model, read, id }) => {
+  const at = () => Math.min(read()[name], total(read()));
+  const go = (step) => change(model, { [name]: step });
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let timer = null;
+  const stop = () => { clearInterval(timer); timer = null; tell(); };
+  const tell = () => {
+    play.textContent = timer ? "Pause" : "Play";
+    // A screen reader need not hear every frame; it hears the last one.
+    node.closest(".ab-live")?.querySelector(".ab-readouts").setAttribute("aria-live", timer ? "off" : "polite");
+  };
+  const start = () => {
+    const all = total(read());
+    const stride = Math.ceil(all / 80); // a long way takes no more than 80 frames
+    let expected = at() === all ? 0 : at();
+    go(expected);
+    timer = setInterval(() => {
+      if (!node.isConnected || at() !== expected || expected === total(read())) return stop();
+      expected = Math.min(expected + stride, all);
+      go(expected);
+    }, clamp(12000 / all, 150, 900));
+    tell();
+  };
+  const input = html("input", { type: "range", id, min: 0, step: 1, "data-state-name": name, oninput: () => go(Number(input.value)) });
+  const shown = html("span", { class: "ab-value-shown", "aria-hidden": "true" });
+  const play = html("button", { type: "button", onclick: () => (timer ? stop() : start()) }, "Play");
+  const next = html("button", { type: "button", onclick: () => go(Math.min(at() + 1, total(read()))) }, "Next");
+  const node = html("div", { class: "ab-control ab-stepper" }, html("label", { for: id }, words), input, shown, ...(still ? [] : [play]), next);
+  return { node, refresh: (state) => {
+    const [step, all] = [at(), total(state)];
+    input.max = all;
+    input.value = step;
+    input.setAttribute("aria-valuetext", show(step, all));
+    shown.textContent = show(step, all);
+  } };
+};
+
 // Buttons that set the state. items: [[words, {name: value}], …]; a function of the state will do too.
 const presets = (items, { label: words = "Show" } = {}) => ({ model, read }) => ({
   node: html("div", { class: "ab-presets", role: "group", "aria-label": words }, ...items.map(([shown, state]) =>
