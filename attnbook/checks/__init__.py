@@ -1,0 +1,143 @@
+"""Graders for the exercises, which say in words what is wrong.
+
+    check("soft_lookup", my_function)
+
+runs the function on many inputs, compares it with a reference written apart from the library, and
+names the mistake. Each chapter's exercises are one module; `core` finds the mistake and `report`
+puts it into words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from . import dictionary, soft_lookup
+from .core import Exercise, find_mistake, run
+from .report import all_good, arity_problem, in_general, of_mistake, with_case
+
+__all__ = ["EXERCISES", "Result", "check"]
+
+#: Every exercise of the book by its name.
+EXERCISES: dict[str, Exercise] = {
+    exercise.name: exercise
+    for chapter in (dictionary, soft_lookup)
+    for exercise in chapter.EXERCISES
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `check` found. True if the function is right; its text is the message.
+
+    `mistake` is the known mistake's message without the example, or None.
+    """
+
+    exercise: str
+    passed: bool
+    message: str
+    mistake: str | None = None
+
+    def require(self) -> None:
+        """Raise AssertionError with the message unless the function is right: for graded tests."""
+        if not self.passed:
+            raise AssertionError(self.message)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __repr__(self) -> str:
+        return self.message
+
+    def _ipython_display_(self) -> None:
+        """Show nothing more at the end of a cell: `check` has printed the message."""
+
+
+def check(name: str, function, *, seed: int = 0, show: bool = True) -> Result:
+    """Check a reader's function; print, and return, whether it is right or what is wrong with it.
+
+    Parameters
+    ----------
+    name : str
+        The name of the exercise.
+    function : callable
+        The reader's function. It may do anything: what it raises is reported, not raised.
+    seed : int
+        Draws other numbers for the inputs.
+    show : bool
+        Print the message.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        If there is no exercise of that name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def weights(scores):
+    ...     e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    ...     return e / e.sum(axis=0)
+    >>> result = check("weights", weights)  # doctest: +ELLIPSIS
+    weights: not yet.
+    Your weights sum to one over the queries, not over the keys: ...
+    >>> result.passed
+    False
+    """
+    if name not in EXERCISES:
+        near = get_close_matches(str(name), EXERCISES, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(EXERCISES)}"
+        raise ValueError(f"no exercise {name!r}{meant}")
+    result = _examine(EXERCISES[name], function, seed)
+    if show:
+        print(result.message)
+    return result
+
+
+def _examine(exercise: Exercise, function, seed: int) -> Result:
+    def not_yet(words: str, mistake: str | None = None) -> Result:
+        return Result(exercise.name, False, f"{exercise.name}: not yet.\n{words}", mistake)
+
+    if function is ... or function is None:
+        return Result(exercise.name, False, f"{exercise.name}: not written yet.")
+    if not callable(function):
+        return not_yet(
+            f"Hand over the function itself, not what it returns: "
+            f'check("{exercise.name}", {exercise.name}), without brackets after the name.'
+        )
+    problem = arity_problem(exercise, function)
+    if problem:
+        return not_yet(problem)
+    cases = exercise.cases(np.random.default_rng(seed))
+    right = [run(exercise.reference, case.args) for case in cases]
+    got = [run(function, case.args) for case in cases]
+    if all(isinstance(g.error, NotImplementedError) or g.value is ... for g in got):
+        return Result(exercise.name, False, f"{exercise.name}: not written yet.")
+    if all_good(exercise, right, got):
+        changed = [(i, g.changed[0]) for i, g in enumerate(got) if g.changed]
+        if not changed:
+            words = f"{exercise.name}: right, on all {len(cases)} inputs."
+            return Result(exercise.name, True, words)
+        at, which = changed[0]
+        array = exercise.parameters[which]
+        return not_yet(
+            f"The numbers are right, but you changed the caller's array: `{array}` is different "
+            f"after the call.\nSomething like `{array} -= ...` or `{array}[...] = ...` writes into "
+            f"it. Make a new array: `{array} = {array} - ...`."
+        )
+    found = find_mistake(exercise, cases, right, got)
+    if found:
+        mistake, at, open_cases = found
+        words = of_mistake(mistake, right[at], got[at], open_cases)
+    else:
+        mistake = None
+        at, words = in_general(exercise, function, cases, right, got)
+    return not_yet(
+        with_case(exercise, cases[at], right[at], got[at], words), mistake and mistake.message
+    )

@@ -1,0 +1,155 @@
+"""The graders themselves: every known mistake is told from the reference and from the others."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import attnbook.checks
+from attnbook.checks import EXERCISES, Result, check
+from attnbook.checks.core import run, same
+
+MISTAKES = [
+    pytest.param(exercise, mistake, id=f"{exercise.name}-{number}")
+    for exercise in EXERCISES.values()
+    for number, mistake in enumerate(exercise.mistakes)
+]
+
+
+def cases_of(exercise, seed=0):
+    return exercise.cases(np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_reference_is_right_for_any_numbers(name, seed):
+    assert check(name, EXERCISES[name].reference, seed=seed, show=False)
+
+
+@pytest.mark.parametrize(("exercise", "mistake"), MISTAKES)
+def test_each_known_mistake_gets_its_own_message(exercise, mistake):
+    assert check(exercise.name, mistake.variant, show=False).mistake == mistake.message
+
+
+@pytest.mark.parametrize(("exercise", "mistake"), MISTAKES)
+def test_no_mistake_shows_on_one_lucky_input_only(exercise, mistake):
+    """A grader that compares saturated weights, or one shape, passes wrong answers."""
+    cases = cases_of(exercise)
+    right = [run(exercise.reference, case.args) for case in cases]
+    wrong = [run(mistake.variant, case.args) for case in cases]
+    different = [not same(r, w, 1e-3) for r, w in zip(right, wrong, strict=True)]
+    assert sum(different) >= 2
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_cases_have_several_shapes_and_start_small(name):
+    exercise = EXERCISES[name]
+    cases = cases_of(exercise)
+    shapes = [tuple(np.shape(a) for a in case.args if not callable(a)) for case in cases]
+    assert len(set(shapes)) >= 3
+    size = [sum(np.size(a) for a in case.args) for case in cases]
+    assert size[0] <= 20 and max(size) > 2 * size[0]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_nothing_that_a_function_does_comes_through(name, capsys):
+    def stops(*_):
+        raise SystemExit
+
+    def noisy(*_):
+        import sys
+        import warnings
+
+        warnings.warn("a warning", stacklevel=1)
+        print("noise", file=sys.stderr)
+        return np.float64(1) / np.float64(0)
+
+    def odd(*_):
+        return {"a": object()}
+
+    def yields(*_):
+        yield 1
+
+    for function in (stops, noisy, odd, yields, lambda *_: "text", lambda *_: 1j, lambda *_: ()):
+        result = check(name, function)
+        assert not result.passed
+        assert result.message.startswith(f"{name}: not yet.")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_unwritten_function_is_not_called_wrong(name):
+    def stub(*_):
+        raise NotImplementedError
+
+    for nothing in (stub, lambda *_: ..., ..., None):
+        result = check(name, nothing, show=False)
+        assert (result.passed, result.message) == (False, f"{name}: not written yet.")
+
+
+def test_the_result_prints_once_and_reads_as_a_truth_value(capsys):
+    result = check("nearest", EXERCISES["nearest"].reference)
+    assert capsys.readouterr().out == result.message + "\n" == repr(result) + "\n"
+    assert result and isinstance(result, Result)
+    result.require()
+    assert result._ipython_display_() is None
+    assert capsys.readouterr().out == ""
+
+
+def test_the_message_is_the_same_each_time_and_shows_the_smallest_input():
+    def unscaled(queries, keys, values, mask):
+        s = np.where(mask, queries @ keys.T, -1e30)
+        e = np.exp(s - s.max(axis=1, keepdims=True)) * mask
+        return e / np.maximum(e.sum(axis=1, keepdims=True), 1e-300) @ values
+
+    first, second = (check("soft_lookup", unscaled, show=False) for _ in range(2))
+    assert first.message == second.message
+    assert "not divided by √d_k" in first.message
+    assert "keys = [[" in first.message and "shape (2, 4)" in first.message
+    with pytest.raises(AssertionError, match="not divided by"):
+        first.require()
+
+
+def test_two_mistakes_at_once_are_both_announced():
+    def unscaled_and_nan(queries, keys, values, mask):
+        s = np.where(mask, queries @ keys.T, -np.inf)
+        e = np.exp(s - s.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True) @ values
+
+    message = check("soft_lookup", unscaled_and_nan, show=False).message
+    assert "not divided by √d_k" in message
+    assert "That is not all" in message
+
+
+def test_a_constant_factor_and_an_unused_argument_are_seen():
+    right = EXERCISES["soft_lookup"].reference
+    doubled = check("soft_lookup", lambda q, k, v, m: 2 * right(q, k, v, m), show=False)
+    assert "2 times the right one" in doubled.message
+    blind = check("soft_lookup", lambda q, k, v, m: right(q, k, np.ones_like(v) / 3, m), show=False)
+    assert "does not depend on `values`" in blind.message
+
+
+def test_a_call_in_place_of_the_function_is_explained():
+    message = check("nearest", 3.0, show=False).message
+    assert 'check("nearest", nearest)' in message
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'soft_lookup'"):
+        check("soft_lokup", min)
+    with pytest.raises(ValueError, match="there are nearest"):
+        check("xyz", min)
+
+
+def test_the_references_are_written_apart_from_the_library():
+    """NumPy and the graders' own modules: a mistake of the library must not be theirs too."""
+    folder = Path(attnbook.checks.__file__).parent
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                inside = Path(path).relative_to(folder).parts
+                assert node.level <= len(inside), f"{path}: imports from the library"
+                assert not (node.module or "").startswith("attnbook")
+            elif isinstance(node, ast.Import):
+                assert not any(alias.name.startswith("attnbook") for alias in node.names)
