@@ -21,6 +21,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+KEPT = {"tags", "nbgrader", "attnbook"}  # metadata of a cell: the last two are the exercises'
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # holds a random id
 MAX_BYTES = 1_500_000
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|tmp|work|Users)/[^\s'\"<>)]*")
@@ -48,7 +49,7 @@ def clean(notebook):
     """Remove, in place, all that changes from run to run or from editor to editor."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k == "tags"})
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in KEPT})
         if cell.cell_type != "code":
             continue
         cell.execution_count = None
@@ -132,7 +133,7 @@ def order_problems(cell):
 
 def cell_problems(cell):
     """Yield what is wrong with one cell."""
-    noise = sorted(set(cell.metadata) - {"tags"})
+    noise = sorted(set(cell.metadata) - KEPT)
     if noise:
         yield f"metadata other than tags: {', '.join(noise)}"
     if "id" not in cell:
