@@ -8,13 +8,13 @@ SOURCES := $(wildcard _config.yml _toc.yml *.md *.bib) \
 	$(shell find chapters attnbook sphinxext _static -type f -not -path '*/[.]*' -not -path '*__pycache__*' 2>/dev/null)
 
 # What is measured, and kept in benchmarks/results/.
-BENCHMARKS ?= page_weight figure_events block_sparse paged_decode cached_decoding ring
+BENCHMARKS ?= page_weight figure_events flash block_sparse paged_decode cached_decoding ring
 
 # Two notebooks run at a time, each on one core: also what makes their numbers repeatable.
 export OMP_NUM_THREADS ?= 1
 export PYTHON
 
-.PHONY: book serve test bench notebooks lint clean distclean
+.PHONY: book serve test bench bench-gpu notebooks lint clean distclean
 
 book: $(SITE)
 	@$(PY) scripts/build_site.py --where
@@ -27,6 +27,9 @@ test: $(SITE)
 
 bench: $(SITE)
 	@for each in $(BENCHMARKS); do OMP_NUM_THREADS=$$(nproc) $(PY) benchmarks/$$each.py || exit; done
+
+bench-gpu: $(READY)
+	@$(PY) benchmarks/flash_gpu.py
 
 notebooks: $(READY)
 	@$(PY) scripts/refresh_notebooks.py
