@@ -17,6 +17,7 @@ from attnbook.figures.online_softmax import OnlineSoftmax
 from attnbook.figures.plane import LookupPlane
 from attnbook.figures.projections import Projections
 from attnbook.figures.temperature import Temperature
+from attnbook.figures.tiles import Tiles
 
 __all__ = [
     "Dimension",
@@ -29,6 +30,7 @@ __all__ = [
     "OnlineSoftmax",
     "Projections",
     "Temperature",
+    "Tiles",
     "module_text",
     "style_text",
 ]

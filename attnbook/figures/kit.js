@@ -237,7 +237,8 @@ const stepper = (name, { label: words, total, show = (step, all) => `${step} of 
   const shown = html("span", { class: "ab-value-shown", "aria-hidden": "true" });
   const play = html("button", { type: "button", onclick: () => (timer ? stop() : start()) }, "Play");
   const next = html("button", { type: "button", onclick: () => go(Math.min(at() + 1, total(read()))) }, "Next");
-  const node = html("div", { class: "ab-control ab-stepper" }, html("label", { for: id }, words), input, shown, ...(still ? [] : [play]), next);
+  const node = html("div", { class: "ab-control ab-stepper" }, html("label", { for: id }, words), input, shown,
+    html("span", { class: "ab-buttons" }, ...(still ? [] : [play]), next));
   return { node, refresh: (state) => {
     const [step, all] = [at(), total(state)];
     input.max = all;
