@@ -90,7 +90,7 @@ function plan(width) {
   const side = narrow ? Math.min(300, width - 50) : Math.min(310, Math.round(width * 0.43));
   const square = { x: 34, y: 30, side };
   const [left, top, tall, pitch] = narrow ? [56, side + 92, 70, 92] : [34 + side + 76, 30, Math.round((side - 44) / 3), Math.round((side - 44) / 3) + 22];
-  return { narrow, square, left, right: width - 18, panels: [0, 1, 2].map((i) => [top + i * pitch + tall, top + i * pitch]),
+  return { narrow, square, left, right: width - 50, panels: [0, 1, 2].map((i) => [top + i * pitch + tall, top + i * pitch]),
     bars: narrow ? top + 2 * pitch + tall + 66 : side + 86, height: (narrow ? top + 2 * pitch + tall + 66 : side + 86) + 118 };
 }
 
@@ -138,16 +138,14 @@ function drawRow({ state, numbers, layer }, { left, right, panels }) {
     line(curve, { class: "ab-weight-line", style: "stroke-width: 1", opacity: 0.35 }),
     line(curve.filter(([p]) => p <= edge), { class: "ab-weight-line", style: "stroke-width: 1.2" }),
     svg("path", { d: `M${left},${o(numbers.exact)}H${right}`, class: "ab-line ab-dashed", style: "stroke-width: 1" }),
-    label(right, panels[2][1] + 2, "dashed: all keys", { class: "ab-muted-text", "text-anchor": "end" }));
+    label(right + 44, panels[2][1] + 2, "dashed: all keys", { class: "ab-muted-text", "text-anchor": "end" }));
   const stairs = (scale, name) => steps.slice(0, done).flatMap((p, i) => [[i ? end(i - 1) : left, scale(p[name])], [end(i), scale(p[name])]]);
   layer.append(line(stairs(s, "maximum"), {}), line(stairs(l, "sum"), { class: "ab-weight-line" }), line(stairs(o, "output"), { class: "ab-value-line" }));
   if (!done) return;
-  // The present value stands behind the line, or above its end where there is no room behind.
-  const room = right - edge > 52;
-  const value = (scale, name, digits, look) => layer.append(label(room ? edge + 5 : edge - 3, scale(numbers[name]) + (room ? 4 : -6), text(numbers[name], digits),
-    { "text-anchor": room ? "start" : "end", class: look, style: "font-weight: 600; paint-order: stroke; stroke: var(--ab-page); stroke-width: 4px" }));
+  const value = (scale, name, digits, look) => layer.append(label(edge + 5, scale(numbers[name]) + 4, text(numbers[name], digits),
+    { class: look, style: "font-weight: 600; paint-order: stroke; stroke: var(--ab-page); stroke-width: 4px" }));
   value(s, "maximum", 2, "");
-  value(l, "sum", 1, "ab-weight-text");
+  value(l, "sum", numbers.sum < 1000 ? 1 : 0, "ab-weight-text");
   value(o, "output", 2, "ab-value-text");
 }
 
@@ -162,7 +160,7 @@ function drawBars({ state, numbers, layer, width, narrow }, y) {
   const there = state.fast_memory * KIB;
   const memory = linear([0, Math.max(there, numbers.tile_bytes)], [0, width - 10]);
   let from = 0;
-  layer.append(label(0, y + 80, `one tile: ${size(numbers.tile_bytes)}; fast memory: ${size(there)}; ${numbers.fits ? "it fits" : "it does not fit"}`, { style: numbers.fits ? "" : "font-weight: 600" }));
+  layer.append(label(0, y + 80, `one tile: ${size(numbers.tile_bytes)}; fast memory: ${size(there)}; ${numbers.fits ? "fits" : "does not fit"}`, { style: numbers.fits ? "" : "font-weight: 600" }));
   for (const [name, bytes, role] of parts(state)) {
     const wide = memory(bytes);
     layer.append(svg("rect", { x: from, y: y + 86, width: Math.max(0.5, wide - 1), height: 20, ...(role === "muted" ? { style: "fill: var(--ab-muted)" } : { class: `ab-${role}` }) }));
