@@ -14,7 +14,7 @@ BENCHMARKS ?= page_weight figure_events flash block_sparse paged_decode cached_d
 export OMP_NUM_THREADS ?= 1
 export PYTHON
 
-.PHONY: book serve test bench bench-gpu notebooks lint clean distclean
+.PHONY: book serve test bench bench-gpu notebooks quizzes lint clean distclean
 
 book: $(SITE)
 	@$(PY) scripts/build_site.py --where
@@ -33,6 +33,10 @@ bench-gpu: $(READY)
 
 notebooks: $(READY)
 	@$(PY) scripts/refresh_notebooks.py
+
+# For a learning platform: Moodle XML and QTI for Canvas, in build/quizzes.
+quizzes: $(READY)
+	@$(PY) scripts/export_quizzes.py
 
 lint: $(READY)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
