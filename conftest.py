@@ -7,12 +7,19 @@ nbval compares no PNG, whose bytes depend on the machine's fonts, and so would n
 that is gone. Here each picture counts as a picture. All other kinds of output are compared in full.
 
 A cell tagged `progress` may show a progress bar: what it writes to stderr is not compared.
+
+Without a GPU, Triton interprets its kernels on the CPU; it must know before it is imported.
 """
 
+import os
 from collections import Counter
 from functools import partial
 
+import torch
 from nbval.plugin import IPyNbCell
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 PICTURES = ("image/png", "image/jpeg")
 

@@ -10,6 +10,8 @@
 Gimelshein (2018), with values carried along (Rabe and Staats, 2021). The backward pass keeps only
 out and lse, and computes each tile of weights again: Dao et al. (2022), section 3.1; loops as in
 Dao (2023), section 3.1. Memory is of order n, not n²; operations are those of plain attention.
+
+On a GPU, half-precision tensors without a mask or a bias go to the kernels of `flash_triton`.
 """
 
 from math import inf, nan
@@ -44,7 +46,8 @@ def flash_attention(
     mask, bias, causal, window, scale, return_lse
         As for `attention`. Tiles that causal, window or mask forbid as a whole are skipped.
     block_size : int, >= 1
-        Queries and keys of a tile. The result does not depend on it, but for rounding.
+        Queries and keys of a tile. The result does not depend on it, but for rounding. The GPU
+        kernel has its own.
 
     Returns
     -------
@@ -82,9 +85,24 @@ def flash_attention(
     left, right = (None, None) if window is None else check_window(window)
     if check_switch("causal", causal):
         right = 0
-    looks = _Looks(mask, left, right, check_count("block_size", block_size, least=1), *shape[2:])
+    block_size = check_count("block_size", block_size, least=1)
+    if mask is None and bias is None and (kernel := _gpu_kernel(q, v)):
+        return kernel(q, k, v, window=(left, right), scale=scale, return_lse=return_lse)
+    looks = _Looks(mask, left, right, block_size, *shape[2:])
     out, lse = _Flash.apply(q, k, v, bias, looks, scale_of(scale, q.shape[-1]))
     return (out, lse) if return_lse else out
+
+
+def _gpu_kernel(q, v):
+    """Return the GPU kernel if there is one for these tensors, else None."""
+    half = q.dtype in (torch.float16, torch.bfloat16)
+    if not (q.is_cuda and half and max(q.shape[-1], v.shape[-1]) <= 256):
+        return None
+    try:
+        from .flash_triton import flash_attention as kernel
+    except ImportError:  # no Triton: the loop below runs on a GPU too, only slower
+        return None
+    return kernel
 
 
 class _Looks:
