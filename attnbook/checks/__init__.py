@@ -3,8 +3,11 @@
     check("soft_lookup", my_function)
 
 runs the function on many inputs, compares it with a reference written apart from the library, and
-names the mistake. Each chapter's exercises are one module; `core` finds the mistake and `report`
-puts it into words.
+names the mistake. Each exercise is one module in the folder of its chapter: reference, cases,
+mistakes. `core` finds the mistake and `report` puts it into words.
+
+A new exercise is one such module and its line in the chapter's `EXERCISES`; its right and wrong
+answers go into `tests/exercises/test_bank_*.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-import numpy as np
-
-from . import dictionary, soft_lookup
-from .core import Exercise, find_mistake, run
+from . import dictionary, queries_keys_values, soft_lookup, temperature
+from .core import Exercise, find_mistake, right_answers, run
 from .report import all_good, arity_problem, in_general, of_mistake, with_case
 
 __all__ = ["EXERCISES", "Result", "check"]
@@ -23,7 +24,7 @@ __all__ = ["EXERCISES", "Result", "check"]
 #: Every exercise of the book by its name.
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for chapter in (dictionary, soft_lookup)
+    for chapter in (dictionary, soft_lookup, temperature, queries_keys_values)
     for exercise in chapter.EXERCISES
 }
 
@@ -114,8 +115,7 @@ def _examine(exercise: Exercise, function, seed: int) -> Result:
     problem = arity_problem(exercise, function)
     if problem:
         return not_yet(problem)
-    cases = exercise.cases(np.random.default_rng(seed))
-    right = [run(exercise.reference, case.args) for case in cases]
+    cases, right = right_answers(exercise, seed)
     got = [run(function, case.args) for case in cases]
     if all(isinstance(g.error, NotImplementedError) or g.value is ... for g in got):
         return Result(exercise.name, False, f"{exercise.name}: not written yet.")
@@ -131,7 +131,7 @@ def _examine(exercise: Exercise, function, seed: int) -> Result:
             f"after the call.\nSomething like `{array} -= ...` or `{array}[...] = ...` writes into "
             f"it. Make a new array: `{array} = {array} - ...`."
         )
-    found = find_mistake(exercise, cases, right, got)
+    found = find_mistake(exercise, seed, got)
     if found:
         mistake, at, open_cases = found
         words = of_mistake(mistake, right[at], got[at], open_cases)

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import lru_cache
 from inspect import signature
 
 import numpy as np
@@ -96,6 +97,20 @@ def run(function: Callable, args: tuple) -> Outcome:
     return Outcome(value, error, printed.getvalue(), changed)
 
 
+@lru_cache(maxsize=64)
+def right_answers(exercise: Exercise, seed: int) -> tuple[list[Case], list[Outcome]]:
+    """Return the cases of a seed and what the reference does on them."""
+    cases = exercise.cases(np.random.default_rng(seed))
+    return cases, [run(exercise.reference, case.args) for case in cases]
+
+
+@lru_cache(maxsize=64)
+def wrong_answers(exercise: Exercise, seed: int) -> list[list[Outcome]]:
+    """Return what each known mistake does on these cases."""
+    cases, _ = right_answers(exercise, seed)
+    return [[run(mistake.variant, case.args) for case in cases] for mistake in exercise.mistakes]
+
+
 def same(expected: Outcome, got: Outcome, rtol: float) -> bool:
     """Whether two calls did the same: equal values, or the same kind of error."""
     if expected.error is not None or got.error is not None:
@@ -116,9 +131,9 @@ def same_value(expected, got, rtol: float) -> bool:
         return expected is got or (isinstance(expected, str) and expected == got)
     if want.shape != have.shape:
         return False
-    # Compared with the largest entry, since a small one may be a difference of large ones.
+    # Compared with the largest entry too, since a small one may be a difference of large ones.
     scale = np.max(np.abs(want), initial=0.0, where=np.isfinite(want))
-    return np.allclose(have, want, rtol=rtol, atol=rtol * scale, equal_nan=True)
+    return np.allclose(have, want, rtol=rtol, atol=rtol * scale + 1e-7, equal_nan=True)
 
 
 def as_numbers(value) -> np.ndarray | None:
@@ -133,7 +148,7 @@ def as_numbers(value) -> np.ndarray | None:
 
 
 def find_mistake(
-    exercise: Exercise, cases: list[Case], right: list[Outcome], got: list[Outcome]
+    exercise: Exercise, seed: int, got: list[Outcome]
 ) -> tuple[Mistake, int, int] | None:
     """Return the mistake that explains most, a case that shows it, and how many it leaves open.
 
@@ -146,11 +161,11 @@ def find_mistake(
     def equal(a, b):
         return [same(x, y, exercise.rtol) for x, y in zip(a, b, strict=True)]
 
+    _, right = right_answers(exercise, seed)
     passing = equal(right, got)
     failures = passing.count(False)
     best, most = None, 0
-    for mistake in exercise.mistakes:
-        wrong = [run(mistake.variant, case.args) for case in cases]
+    for mistake, wrong in zip(exercise.mistakes, wrong_answers(exercise, seed), strict=True):
         as_wrong, as_right = equal(wrong, got), equal(wrong, right)
         if not all(as_wrong[i] for i, good in enumerate(passing) if good):
             continue

@@ -40,8 +40,8 @@ def describe_input(exercise: Exercise, case: Case) -> str:
     """Name each argument with its value, one a line."""
     lines = [f"On this input{f' ({case.note})' if case.note else ''}:"]
     for name, value in zip(exercise.parameters, case.args, strict=True):
-        shape = f"   shape {value.shape}" if np.ndim(value) and value.size <= LARGEST else ""
-        lines.append(f"  {name} = {show(value)}{shape}")
+        small = isinstance(value, np.ndarray) and value.ndim > 0 and value.size <= LARGEST
+        lines.append(f"  {name} = {show(value)}" + (f"   shape {value.shape}" if small else ""))
     return "\n".join(lines)
 
 

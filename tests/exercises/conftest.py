@@ -17,9 +17,6 @@ def pytest_generate_tests(metafunc):
     if "wrong_answer" in metafunc.fixturenames:
         triples = [(name, *pair) for name, answers in module.WRONG.items() for pair in answers]
         metafunc.parametrize(("exercise", "wrong_answer", "words"), triples, ids=_name)
-    if "of_the_bank" in metafunc.fixturenames:
-        names = [exercise.name for exercise in module.EXERCISES]
-        metafunc.parametrize("of_the_bank", names)
 
 
 def _name(value):

@@ -3,7 +3,6 @@
 import numpy as np
 
 from attnbook.checks import check
-from attnbook.checks.dictionary import EXERCISES
 
 # ---- nearest ----------------------------------------------------------------------------------
 
@@ -404,9 +403,3 @@ def test_a_wrong_answer_is_told_what_is_wrong(exercise, wrong_answer, words):
     result = check(exercise, wrong_answer, show=False)
     assert not result.passed
     assert words in result.message
-
-
-def test_the_bank_is_full(of_the_bank):
-    assert of_the_bank in [exercise.name for exercise in EXERCISES]
-    assert len(RIGHT[of_the_bank]) >= 3
-    assert len(WRONG[of_the_bank]) >= 6

@@ -1,6 +1,10 @@
 """The graders themselves: every known mistake is told from the reference and from the others."""
 
 import ast
+import runpy
+import sys
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +62,6 @@ def test_nothing_that_a_function_does_comes_through(name, capsys):
         raise SystemExit
 
     def noisy(*_):
-        import sys
-        import warnings
-
         warnings.warn("a warning", stacklevel=1)
         print("noise", file=sys.stderr)
         return np.float64(1) / np.float64(0)
@@ -133,6 +134,17 @@ def test_a_constant_factor_and_an_unused_argument_are_seen():
 def test_a_call_in_place_of_the_function_is_explained():
     message = check("nearest", 3.0, show=False).message
     assert 'check("nearest", nearest)' in message
+
+
+def test_the_bank_has_right_and_wrong_answers_for_every_exercise():
+    right, wrong = Counter(), Counter()
+    for path in Path(__file__).parent.glob("test_bank_*.py"):
+        bank = runpy.run_path(str(path))
+        right.update({name: len(answers) for name, answers in bank["RIGHT"].items()})
+        wrong.update({name: len(answers) for name, answers in bank["WRONG"].items()})
+    assert set(right) == set(wrong) == set(EXERCISES)
+    assert min(right.values()) >= 3
+    assert min(wrong.values()) >= 6
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
