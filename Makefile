@@ -4,6 +4,8 @@
 PY    := .venv/bin/python
 READY := .venv/.ready
 SITE  := _build/.built
+# For instructors only: nbgrader, in an environment of its own that sees the book's.
+INSTRUCTOR := .venv/instructor
 SOURCES := $(wildcard _config.yml _toc.yml *.md *.bib) \
 	$(shell find chapters attnbook sphinxext _static -type f -not -path '*/[.]*' -not -path '*__pycache__*' 2>/dev/null)
 
@@ -14,7 +16,7 @@ BENCHMARKS ?= page_weight figure_events flash block_sparse paged_decode cached_d
 export OMP_NUM_THREADS ?= 1
 export PYTHON
 
-.PHONY: book serve test bench bench-gpu notebooks quizzes lint clean distclean
+.PHONY: book serve test bench bench-gpu notebooks assignment grade instructor quizzes lint clean distclean
 
 book: $(SITE)
 	@$(PY) scripts/build_site.py --where
@@ -38,6 +40,17 @@ notebooks: $(READY)
 quizzes: $(READY)
 	@$(PY) scripts/export_quizzes.py
 
+# make assignment CHAPTER=temperature; make grade CHAPTER=temperature SUBMISSIONS=folder
+# COURSE=folder is where both keep their files; UNSAFE=1 grades without a sandbox.
+assignment: $(INSTRUCTOR)/.ready
+	@$(INSTRUCTOR)/bin/python scripts/assignment.py "$(CHAPTER)" $(if $(COURSE),--course "$(COURSE)")
+
+grade: $(INSTRUCTOR)/.ready
+	@$(INSTRUCTOR)/bin/python scripts/grade.py "$(CHAPTER)" "$(SUBMISSIONS)" \
+		$(if $(COURSE),--course "$(COURSE)") $(if $(UNSAFE),--no-sandbox)
+
+instructor: $(INSTRUCTOR)/.ready
+
 lint: $(READY)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
@@ -50,6 +63,9 @@ distclean: clean
 # The environment is made anew only when what it should hold has changed.
 $(READY): requirements.txt pyproject.toml
 	@bash scripts/setup.sh
+
+$(INSTRUCTOR)/.ready: $(READY) requirements-instructor.txt
+	@bash scripts/instructor.sh
 
 $(SITE): $(READY) $(SOURCES)
 	@$(PY) scripts/build_site.py
