@@ -1,9 +1,10 @@
 """Numbers of a quiz, as Python expressions over `attnbook`, evaluated when the book is built.
 
-An expression is one value: names are those of `attnbook`, `np`, `math`, a few of Python's own, and
-those that the question has set with `let`. What could read a file or define a function is refused,
-so that a quiz file says what to compute and nothing else. In a text, `{{ expression | format }}`
-stands for a number, for example `{{ softmax(np.array([1.0, 0.0]))[0] | .2f }}`.
+An expression is one value: names are those of `attnbook` and `attnbook.costs`, `np`, `math`, a few
+of Python's own, and those that the question has set with `let`. What could read a file or define a
+function is refused, so that a quiz file says what to compute and nothing else. In a text,
+`{{ expression | format }}` stands for a number, for example
+`{{ softmax(np.array([1.0, 0.0]))[0] | .2f }}`.
 """
 
 import ast
@@ -13,9 +14,11 @@ import re
 import numpy as np
 
 import attnbook
+from attnbook import costs
 
 #: What an expression may call by its bare name.
 NAMES = {name: getattr(attnbook, name) for name in attnbook.__all__}
+NAMES |= {name: getattr(costs, name) for name in costs.__all__}
 NAMES |= {"np": np, "math": math, "len": len, "round": round, "abs": abs, "bool": bool, "int": int}
 
 #: What may stand behind a dot: of `np` and `math`, and of arrays.
