@@ -69,7 +69,7 @@ class QuizDirective(SphinxDirective):
             quiz = load(path, name)
         except QuizError as error:
             raise self.error(str(error)) from error
-        if self.env.docname in self.env.metadata and "quiz" in self.env.temp_data:
+        if "quiz" in self.env.temp_data:
             raise self.error(f"{self.env.docname} has its quiz already")
         self.env.temp_data["quiz"] = True
         number = len(quiz.questions)
@@ -209,12 +209,14 @@ class QuizDirective(SphinxDirective):
 
 def add_scripts(app, pagename, templatename, context, doctree) -> None:
     """Every page marks the chapters whose quiz was taken; a page with a quiz can take it."""
-    script = (ASSETS / "quiz_progress.js").read_text("utf-8")
-    if 'class="ab-quiz"' in context.get("body", ""):
-        script += (ASSETS / "quiz.js").read_text("utf-8")
-        style = (ASSETS / "quiz.css").read_text("utf-8")
-        context["metatags"] = context.get("metatags", "") + f"<style>{style}</style>"
-    app.add_js_file(None, body=script, type="module")
+    storage, progress, quiz, style = (
+        (ASSETS / name).read_text("utf-8")
+        for name in ("quiz_storage.js", "quiz_progress.js", "quiz.js", "quiz.css")
+    )
+    has_quiz = 'class="ab-quiz"' in context.get("body", "")
+    head = f"<script>{storage}</script>" + (f"<style>{style}</style>" if has_quiz else "")
+    context["metatags"] = context.get("metatags", "") + head  # before any other script
+    app.add_js_file(None, body=progress + (quiz if has_quiz else ""), type="module")
 
 
 def setup(app) -> dict:

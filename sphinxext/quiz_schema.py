@@ -131,6 +131,8 @@ def _message(error) -> str:
         return error.message.replace("Unevaluated properties", "Additional properties")
     if error.validator == "enum":
         return f"{error.instance!r} is none of {', '.join(error.validator_value)}"
+    if error.validator == "type" and error.validator_value == "string":
+        return f"{error.instance!r} is not text; put it in quotes"
     if error.validator == "pattern":
         return f"{error.instance!r} does not match {error.validator_value}"
     if error.validator in {"minItems", "maxItems"}:

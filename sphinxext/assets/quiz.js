@@ -107,7 +107,7 @@ function mount(quiz) {
   quiz.prepend(bar);
 
   const show = () => {
-    state.textContent = `${right.size} of ${places.length} answered right. Kept in this browser only.`;
+    state.textContent = `${right.size} of ${places.length} answered right. ${progress.lasts ? "Kept in this browser only." : "This browser keeps nothing: it is forgotten when you leave."}`;
     clearOne.hidden = !right.size;
     clearAll.hidden = !progress.any();
     for (const place of places) {

@@ -1,39 +1,32 @@
 // Which quiz questions the reader has answered, kept in this browser alone; and the marks that say so
-// beside each chapter in the lists of chapters. Without storage all works, and is forgotten.
+// beside each chapter in the lists of chapters.
 const PREFIX = "attnbook-quiz:";
 
 const progress = {
+  lasts: document.documentElement.dataset.storage !== "none",
   /** {right: [ids], of: number}, or null. */
   read(chapter) {
     try {
       const kept = JSON.parse(localStorage.getItem(PREFIX + chapter));
       return Array.isArray(kept?.right) && kept.of > 0 ? kept : null;
     } catch {
-      return null; // no storage, or not ours
+      return null; // not written by us
     }
   },
   write(chapter, kept) {
     try {
       localStorage.setItem(PREFIX + chapter, JSON.stringify(kept));
     } catch {
-      // No storage, or no room: this visit goes on without.
+      // No room is left: go on without.
     }
   },
   /** Forget one chapter, or all. */
   clear(chapter) {
-    try {
-      const ours = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
-      ours.filter((key) => !chapter || key === PREFIX + chapter).forEach((key) => localStorage.removeItem(key));
-    } catch {
-      // Nothing was kept.
-    }
+    const ours = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
+    ours.filter((key) => !chapter || key === PREFIX + chapter).forEach((key) => localStorage.removeItem(key));
   },
   any() {
-    try {
-      return Object.keys(localStorage).some((key) => key.startsWith(PREFIX));
-    } catch {
-      return false;
-    }
+    return Object.keys(localStorage).some((key) => key.startsWith(PREFIX));
   },
 };
 

@@ -145,7 +145,7 @@ FAULTS = {
     f"question {FIRST}, answers[1]: a right answer has no": change(
         Q, 0, "answers", 0, "misconception", to="none"
     ),
-    f"question {FIRST}, answers[2].text: 7 is not of type 'string'": change(
+    f"question {FIRST}, answers[2].text: 7 is not text; put it": change(
         Q, 0, "answers", 1, "text", to=7
     ),
     f"question {FIRST}, answers[2].text: is the same": change(Q, 0, "answers", 1, "text", to="yes"),
