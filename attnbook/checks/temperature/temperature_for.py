@@ -27,7 +27,7 @@ def _cases(rng):
         s[0] = s.max() + 0.5  # a clear lead, so that each entropy has one temperature
         return s, float(_entropy(s, T))
 
-    friends = np.array([2.0, 1.6, 1.0, 0.4, 0.0, -1.0])
+    friends = np.array([2.0, 1.0, 1.6, 0.0, -1.0, 0.5])
     return [
         Case((np.array([1.0, 0.0]), 0.5)),
         Case((np.array([1.0, 0.0]), 0.2), "a sharp lookup"),
