@@ -3,9 +3,9 @@
     tiled  attnbook.flash.flash_attention      sdpa   scaled_dot_product_attention
     naive  softmax(q k^T · scale) v: the n × n matrix is made
 
-Time: all in one run, each in turn, the order reversed every other round; medians. Only quiet runs
-count, in which other processes took less than a tenth of a processor; if those are too few, the
-quietest. Each row says how much the others took (`others`, in processors).
+Time: all in one run, each in turn, the order reversed every other round; medians. A round waits for
+other processes to be quiet, and only runs count in which they took less than a tenth of a processor
+or, if those are too few, the quietest. Each row says how much they took at most (`others`).
 Memory: by how much a process of its own grows at most beyond its inputs; the output counts, and
 the gradients where there are any. Nothing is estimated: what does not fit is left out, with why.
 """
@@ -28,8 +28,9 @@ from attnbook.flash import flash_attention
 HEADS, WIDTH = 8, 64
 LENGTHS = (1024, 2048, 4096, 8192, 16384)
 KINDS = ("forward", "both")  # both: forward and backward
+WINDOW = 0.3  # seconds of one run, at least: short calls are repeated
 SECONDS = 5  # of measuring, for each length and kind, at least
-PATIENCE = 60  # seconds after which what there is must do
+PATIENCE = 60  # seconds after which what there is must do, where others work all the time
 LEAST = 3  # quiet runs of each function
 QUIET = 0.1  # processors that others may take in a quiet run
 
@@ -81,11 +82,21 @@ def others():
 
 
 def clock(function, run, leaves):
-    """Milliseconds of one run, and the processors that other processes took meanwhile."""
-    before, start = others(), time.perf_counter()
-    run(function, leaves)
-    seconds = time.perf_counter() - start
-    return 1e3 * seconds, (others() - before) / seconds
+    """Milliseconds of one call, and the processors that other processes took meanwhile."""
+    before, start, calls, seconds = others(), time.perf_counter(), 0, 0.0
+    while seconds < WINDOW:  # the system counts in hundredths of a second
+        run(function, leaves)
+        calls, seconds = calls + 1, time.perf_counter() - start
+    return 1e3 * seconds / calls, (others() - before) / seconds
+
+
+def wait_for_quiet(end):
+    """Wait until other processes leave the machine alone, or until the time ``end``."""
+    while time.perf_counter() < end:
+        before = others()
+        time.sleep(WINDOW)
+        if others() - before < WINDOW * QUIET:
+            return
 
 
 def side_by_side(functions, run, leaves, clock=clock):
@@ -93,14 +104,16 @@ def side_by_side(functions, run, leaves, clock=clock):
     for function in functions.values():
         run(function, problem(64))  # loads what libraries load when first used
     runs = {name: [] for name in functions}
-    start, round_ = time.perf_counter(), 0
+    rounds, begin = 0, time.perf_counter()
+    end = begin + PATIENCE
     while True:
-        for name in list(functions)[:: -1 if round_ % 2 else 1]:
+        wait_for_quiet(end)
+        for name in list(functions)[:: -1 if rounds % 2 else 1]:
             runs[name].append(clock(functions[name], run, leaves))
-        round_ += 1
-        quiet = min(sum(run[1] < QUIET for run in each) for each in runs.values())
-        seconds = time.perf_counter() - start
-        if seconds > PATIENCE or (quiet >= LEAST and seconds > SECONDS):
+        rounds += 1
+        quiet = min(sum(share < QUIET for _, share in each) for each in runs.values())
+        now = time.perf_counter()
+        if now > end or (quiet >= LEAST and now - begin > SECONDS):
             break
     by_noise = {name: sorted(each, key=lambda run: run[1]) for name, each in runs.items()}
     return {
@@ -141,14 +154,15 @@ def memory(name, kind, n):
 
 def memory_row(n):
     """Memory of each function in a fresh process; None where there was no room."""
+    patient = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # time does not matter here
     row = {}
     for kind in KINDS:
         for name in FUNCTIONS:
             row[f"{kind}_{name}_mib"] = None
             if fits(name, kind, n):
                 command = [sys.executable, __file__, json.dumps([name, kind, n])]
-                said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                row[f"{kind}_{name}_mib"] = round(json.loads(said), 1)
+                done = subprocess.run(command, stdout=subprocess.PIPE, env=patient, check=True)
+                row[f"{kind}_{name}_mib"] = round(json.loads(done.stdout), 1)
     return row
 
 

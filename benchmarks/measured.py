@@ -82,6 +82,14 @@ def flash_cpu(result: dict, kind: str = "forward") -> str:
     return table(result["rows"], columns)
 
 
+def disturbed(result: dict, kind: str = "forward") -> str:
+    """A warning, if other processes took more than a tenth of a processor while this was timed."""
+    most = max(row[f"{kind}_others"] for row in result["rows"])
+    if most < 0.1:
+        return ""
+    return f" Other programs took up to {most:.1f} processors meanwhile: take the times as rough."
+
+
 def flash_gpu(result: dict, lengths: tuple | None = None) -> str:
     """This book's kernel beside PyTorch's backends: TFLOP/s and ratios; forward, then backward.
 
@@ -132,7 +140,7 @@ def missing(result: dict) -> list[str]:
 def speed() -> str:
     """What the README says of speed: the CPU's table, and the GPU's, or that there is none yet."""
     cpu = load("flash")
-    parts = [f"{machine(cpu['about'])}", flash_cpu(cpu)]
+    parts = [machine(cpu["about"]) + disturbed(cpu), flash_cpu(cpu)]
     try:
         gpu = load("flash_gpu")
         parts += [machine(gpu["about"]), flash_gpu(gpu, lengths=(4096, 16384))]
