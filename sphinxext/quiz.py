@@ -26,7 +26,7 @@ PROMPTS = {
     "one": "Choose one answer.",
     "several": "Choose all that apply.",
     "number": "Type a number.",
-    "order": "Put the steps in order.",
+    "order": "Move the steps with the buttons.",
 }
 
 
@@ -74,9 +74,17 @@ class QuizDirective(SphinxDirective):
         self.env.temp_data["quiz"] = True
         number = len(quiz.questions)
         forms = [self.form(q, i, number) for i, q in enumerate(quiz.questions, 1)]
-        return [
-            element("div", *forms, classes="ab-quiz", data_quiz=self.env.docname, data_of=number)
+        bar = self.progress(number)
+        return [element("div", bar, *forms, classes="ab-quiz", data_quiz=self.env.docname)]
+
+    def progress(self, of: int) -> html:
+        """Make the line above the questions; it has its room before the script fills it."""
+        state = element("p", f"0 of {of} answered right.", classes="ab-state", role="status")
+        clear = [
+            element("button", words, type="button", hidden="hidden", data_clear=what)
+            for words, what in (("Clear this quiz", "one"), ("Clear all quizzes", "all"))
         ]
+        return element("div", state, *clear, classes="ab-bar pst-js-only")
 
     # ------------------------------------------------------------------ the parts of a question
 
@@ -160,7 +168,7 @@ class QuizDirective(SphinxDirective):
         rows = [self.explained(question, answer) for answer in question.answers]
         if question.otherwise:
             why = element("div", *self.blocks(question.otherwise), classes="ab-why")
-            head = element("p", "Any other number", classes="ab-answer")
+            head = element("p", element("b", "Any other number"), classes="ab-answer")
             rows.append(element("li", head, why, data_otherwise="yes"))
         summary = element("summary", "All answers, explained")
         return element("details", summary, element("ul", *rows), classes="ab-solution")

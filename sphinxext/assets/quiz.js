@@ -99,12 +99,8 @@ function mount(quiz) {
   const ids = new Set(places.map((place) => place.dataset.id));
   const right = new Set((progress.read(chapter)?.right ?? []).filter((id) => ids.has(id)));
 
-  const state = make("p", "ab-state");
-  state.setAttribute("role", "status");
-  const clearOne = make("button", "", "Clear this quiz");
-  const clearAll = make("button", "", "Clear all quizzes");
-  const bar = make("div", "ab-bar", state, clearOne, clearAll);
-  quiz.prepend(bar);
+  const state = quiz.querySelector(".ab-state");
+  const [clearOne, clearAll] = quiz.querySelectorAll("[data-clear]");
 
   const show = () => {
     state.textContent = `${right.size} of ${places.length} answered right. ${progress.lasts ? "Kept in this browser only." : "This browser keeps nothing: it is forgotten when you leave."}`;

@@ -377,7 +377,7 @@ def test_without_javascript_all_answers_can_be_read(browser, site, name):
     """No dead button; questions, hints and answers are there, the answers folded."""
     with watched(browser, javascript=False) as page:
         page.goto(file_address(site, name))
-        assert page.locator(".ab-quiz button:visible").count() == 0
+        assert page.locator(".ab-quiz button:visible, .ab-bar:visible").count() == 0
         for question in load(PATHS[name]).questions:
             form = place(page, question)
             assert form.locator(".ab-asked").is_visible()
@@ -424,3 +424,14 @@ def test_pages_without_a_quiz_get_the_marks_alone(site):
         assert "const judges" not in text
         assert ".ab-choice" not in text
         assert "markChapters" in text
+
+
+def test_nothing_moves_when_a_quiz_wakes(page):
+    """The line above the questions is as tall before its script has run as after."""
+    bar = page.locator(".ab-bar")
+    height = bar.bounding_box()["height"]
+    answer_number(page, load(PATHS[PAGE]).questions[1])
+    assert bar.bounding_box()["height"] == height
+    bar.locator("button").evaluate_all("all => all.forEach(n => { n.hidden = true })")
+    bar.locator("p").evaluate("n => { n.textContent = '0 of 8 answered right.' }")  # as built
+    assert bar.bounding_box()["height"] == height
