@@ -285,6 +285,13 @@ def test_a_short_call_is_repeated_and_its_time_is_that_of_one(monkeypatch):
     assert -1 < share < 2 * os.cpu_count()
 
 
+def test_what_this_process_does_itself_disturbs_nobody(monkeypatch):
+    monkeypatch.setattr(time, "process_time", lambda: 0.0)
+    everything = flash.others()
+    monkeypatch.setattr(time, "process_time", lambda: 1e9)
+    assert everything > 0 and flash.others() < everything - 9e8
+
+
 def test_a_round_waits_for_others_to_be_quiet(monkeypatch):
     monkeypatch.setattr(flash, "WINDOW", 0.01)
     seconds = iter([0.0, 0.02, 0.02, 0.03, 0.03, 0.0301, 7.0])  # 2, 1 and 0.01 processors
