@@ -17,7 +17,14 @@ from difflib import get_close_matches
 
 from . import dictionary, queries_keys_values, soft_lookup, temperature
 from .core import Exercise, find_mistake, right_answers, run
-from .report import all_good, arity_problem, in_general, of_mistake, with_case
+from .report import (
+    all_good,
+    arity_problem,
+    changed_array,
+    in_general,
+    of_mistake,
+    with_case,
+)
 
 __all__ = ["EXERCISES", "Result", "check"]
 
@@ -87,7 +94,7 @@ def check(name: str, function, *, seed: int = 0, show: bool = True) -> Result:
     ...     return e / e.sum(axis=0)
     >>> result = check("weights", weights)  # doctest: +ELLIPSIS
     weights: not yet.
-    Your weights sum to one over the queries, not over the keys: ...
+    Your weights sum to one over the queries, not over the keys: the softmax must...
     >>> result.passed
     False
     """
@@ -109,8 +116,8 @@ def _examine(exercise: Exercise, function, seed: int) -> Result:
         return Result(exercise.name, False, f"{exercise.name}: not written yet.")
     if not callable(function):
         return not_yet(
-            f"Hand over the function itself, not what it returns: "
-            f'check("{exercise.name}", {exercise.name}), without brackets after the name.'
+            "Hand over the function itself, without brackets after its name:\n"
+            f'check("{exercise.name}", {exercise.name})'
         )
     problem = arity_problem(exercise, function)
     if problem:
@@ -120,17 +127,11 @@ def _examine(exercise: Exercise, function, seed: int) -> Result:
     if all(isinstance(g.error, NotImplementedError) or g.value is ... for g in got):
         return Result(exercise.name, False, f"{exercise.name}: not written yet.")
     if all_good(exercise, right, got):
-        changed = [(i, g.changed[0]) for i, g in enumerate(got) if g.changed]
+        changed = [which for g in got for which in g.changed]
         if not changed:
             words = f"{exercise.name}: right, on all {len(cases)} inputs."
             return Result(exercise.name, True, words)
-        at, which = changed[0]
-        array = exercise.parameters[which]
-        return not_yet(
-            f"The numbers are right, but you changed the caller's array: `{array}` is different "
-            f"after the call.\nSomething like `{array} -= ...` or `{array}[...] = ...` writes into "
-            f"it. Make a new array: `{array} = {array} - ...`."
-        )
+        return not_yet(changed_array(exercise.parameters[changed[0]]))
     found = find_mistake(exercise, seed, got)
     if found:
         mistake, at, open_cases = found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import types
 from inspect import Signature, signature
 
@@ -10,6 +11,7 @@ import numpy as np
 from .core import Case, Exercise, Mistake, Outcome, as_numbers, run, same, same_value
 
 LARGEST = 12  # an array with more numbers is shown by its shape alone
+WIDTH = 80  # of the text, so that it fits under a cell
 
 
 def show(value) -> str:
@@ -34,6 +36,11 @@ def show(value) -> str:
 
 def _number(x: float) -> str:
     return f"{x:.4g}" if abs(x) >= 1e4 or 0 < abs(x) < 1e-3 else f"{round(x, 3) + 0.0:g}"
+
+
+def wrap(words: str) -> str:
+    """Break long lines between words."""
+    return "\n".join(textwrap.fill(line, WIDTH) for line in words.splitlines())
 
 
 def describe_input(exercise: Exercise, case: Case) -> str:
@@ -61,7 +68,7 @@ def with_case(exercise: Exercise, case: Case, right: Outcome, got: Outcome, word
         expected = f"should raise {type(right.error).__name__}"
     return "\n".join(
         [
-            words,
+            wrap(words),
             describe_input(exercise, case),
             f"  right answer:  {expected}",
             f"  your function: {describe_outcome(got)}",
@@ -145,11 +152,20 @@ def arity_problem(exercise: Exercise, function) -> str | None:
     except ValueError:  # a built-in function without a signature
         return None
     except TypeError:
-        return (
+        return wrap(
             f"Your function takes {wanted}; it is called with {len(exercise.parameters)} "
             f"arguments: ({', '.join(exercise.parameters)})."
         )
     return None
+
+
+def changed_array(name: str) -> str:
+    """Say that a function writes into what it was given, though its numbers are right."""
+    return wrap(
+        f"The numbers are right, but you changed the caller's array: `{name}` is different after "
+        f"the call. Something like `{name} -= ...` or `{name}[...] = ...` writes into it. Make a "
+        f"new array: `{name} = {name} - ...`."
+    )
 
 
 def in_general(
