@@ -6,6 +6,7 @@
 
     release/temperature/temperature.ipynb    for the students: no solution, no hidden test
     release/temperature/README.md            what to do, points, due date
+    release/temperature/temperature.zip      both, with what they need to run elsewhere
     source/temperature/temperature.ipynb     with solutions and hidden tests: keep it to yourself
     rubric/temperature.md, temperature.csv   points, and how to judge what a person grades
     assignments/temperature.toml             the due date: fill it in, and run the command again
@@ -41,8 +42,9 @@ README = """# Exercises: {chapter}
 
 Due: {due}. Points: {points:g}.
 
-Open `{chapter}.ipynb` in Jupyter, complete the cells that say `YOUR CODE HERE`, run all cells from
-the top in a fresh kernel, and hand in the notebook under the same name. Do not delete or copy
+Unpack `{chapter}.zip`, install with `pip install -r requirements.txt`, and start `jupyter lab` in
+that folder. Open `{chapter}.ipynb`, complete the cells that say `YOUR CODE HERE`, run all cells
+from the top in a fresh kernel, and hand in the notebook under the same name. Do not delete or copy
 cells, and leave the cells with tests as they are: they are put back before grading.
 
 | exercise | points |
@@ -137,6 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     edition.generate(folder, chapter, source)
     edition.set_due(folder, chapter, when)
     write_words(folder, chapter, items, when)
+    edition.pack(folder / "release" / chapter, chapter)
     wrong = try_out(folder, chapter, source, items)
     for fault in wrong:
         print(fault, file=sys.stderr)
@@ -146,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     points = sum(item["points"] for item in items)
     print(f"The course folder is {folder}: {len(items)} graded cells, {points:g} points.")
     print("The solution gets every point that tests give, the blank notebook none.")
-    print(f"Hand out {folder / 'release' / chapter}.")
+    print(f"Hand out {folder / 'release' / chapter / chapter}.zip, or the notebook beside it.")
     if when is None:
         print(f"No due date yet: write it into {slot} and run this again.")
     return 0

@@ -3,10 +3,12 @@
 import os
 import re
 import sys
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
+import student_edition
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
@@ -74,6 +76,16 @@ def items(source: Path) -> list[dict]:
                 }
             )
     return found
+
+
+def pack(release: Path, chapter: str) -> None:
+    """Zip what lies in a release with the library and the list of what to install."""
+    with zipfile.ZipFile(release / f"{chapter}.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in (f"{chapter}.ipynb", "README.md"):
+            packed.write(release / name, f"exercises-{chapter}/{name}")
+        packed.writestr(f"exercises-{chapter}/requirements.txt", student_edition.requirements())
+        for path in student_edition.library():
+            packed.write(path, f"exercises-{chapter}/{path.relative_to(student_edition.ROOT)}")
 
 
 def set_due(course: Path, chapter: str, when: str | None) -> None:

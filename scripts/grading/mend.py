@@ -69,7 +69,7 @@ def mend(notebook: NotebookNode, release: NotebookNode) -> list[str]:
         mended.source = cell.source
         mended.id = cell.get("id", mended.get("id"))
         notebook.cells[place] = mended
-    return flags + add_missing(notebook, release)
+    return flags + add_missing(notebook, release) + own_words(notebook, release)
 
 
 def add_missing(notebook: NotebookNode, release: NotebookNode) -> list[str]:
@@ -87,3 +87,12 @@ def add_missing(notebook: NotebookNode, release: NotebookNode) -> list[str]:
             notebook.cells.insert(place, deepcopy(cell))
             place += 1
     return flags
+
+
+def own_words(notebook: NotebookNode, release: NotebookNode) -> list[str]:
+    """Return whether the student's own code names the graders, whose files hold right answers."""
+    given = {cell.source.strip() for cell in release.cells}
+    own = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if any("attnbook.checks" in cell.source for cell in own if cell.source.strip() not in given):
+        return ["names attnbook.checks in code of its own"]
+    return []

@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import nbformat
+from matplotlib import font_manager, get_cachedir  # noqa: F401  makes the cache of fonts
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
@@ -62,6 +63,10 @@ def grade(work: Path) -> dict:
 
     # The sockets' addresses must be short: a folder of its own near the root of the file system.
     with tempfile.TemporaryDirectory(prefix="graded-") as folder:
+        for fonts in Path(get_cachedir()).glob("fontlist*.json"):
+            place = Path(folder, ".cache", "matplotlib", fonts.name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(fonts, place)
         config = settings(course, task, folder, imported(source))
         directory = CourseDirectory(config=config)
         GradedRun.flags = flags

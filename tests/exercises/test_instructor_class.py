@@ -5,40 +5,13 @@ The class is in `made_up_class`. What it does to the host is looked at afterward
 
 import csv
 import json
-import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import made_up_class
 import nbformat
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-INSTRUCTOR = Path(sys.prefix, "instructor", "bin", "python")
-
-if not INSTRUCTOR.exists():
-    if os.environ.get("CI"):
-        pytest.fail("no instructor environment: run `make instructor` first", pytrace=False)
-    pytest.skip("grading needs nbgrader: run `make instructor`", allow_module_level=True)
-
-sandbox = pytest.importorskip("grading.sandbox")
-try:
-    sandbox.require()
-except sandbox.SandboxError as error:
-    if os.environ.get("CI") and "not installed" in str(error):
-        pytest.fail(str(error), pytrace=False)
-    pytest.skip(f"grading needs a sandbox: {error}", allow_module_level=True)
-
-
-def run(script, *arguments, **environment):
-    """Run one of the two commands as `make` does."""
-    command = [str(INSTRUCTOR), str(ROOT / "scripts" / script), *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | environment, timeout=500
-    )
+from instructor import ROOT, run
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def note(imports, namespace):
     for name in imports:
         with contextlib.suppress(ImportError):  # the test itself will say so
             importlib.import_module(name)
-    held, codes, classes = [], [], []
+    held, codes, classes, tables = [], [], [], []
     for name, module in sorted(sys.modules.items()):
         if name not in WATCHED and name.split(".")[0] != "attnbook":
             continue
@@ -34,16 +34,19 @@ def note(imports, namespace):
         for key, value in before.items():
             if isinstance(value, types.FunctionType):
                 codes.append((f"{name}.{key}", value, value.__code__, value.__defaults__))
-            elif isinstance(value, type) and value.__module__.split(".")[0] == "attnbook":
-                classes.append((f"{name}.{key}", value, dict(vars(value))))
+            elif name not in WATCHED and isinstance(value, type):
+                if value.__module__.split(".")[0] == "attnbook":
+                    classes.append((f"{name}.{key}", value, dict(vars(value))))
+            elif name not in WATCHED and isinstance(value, dict) and not key.startswith("__"):
+                tables.append((f"{name}.{key}", value, dict(value)))
     # IPython itself gives a notebook an `open` and an `exit` of its own.
     hiding = {key: namespace[key] for key in namespace.keys() & vars(builtins).keys()}
-    sys.modules[PLACE] = (held, codes, classes, hiding)
+    sys.modules[PLACE] = (held, codes, classes, tables, hiding)
 
 
 def put_back(namespace):
     """Undo what was changed since, and return the names of it."""
-    held, codes, classes, hiding = sys.modules[PLACE]
+    held, codes, classes, tables, hiding = sys.modules[PLACE]
     changed = set()
     for name, module, before in held:
         if sys.modules.get(name) is not module:
@@ -60,13 +63,18 @@ def put_back(namespace):
             function.__code__, function.__defaults__ = code, defaults
     for name, cls, before in classes:
         now = dict(vars(cls))
-        for key in (before.keys() | now.keys()) - {"__doc__", "__annotations__"}:
+        for key in before.keys() | now.keys():
             if key not in before:
                 changed.add(f"{name}.{key}")
                 delattr(cls, key)
             elif now.get(key, now) is not before[key]:
                 changed.add(f"{name}.{key}")
                 setattr(cls, key, before[key])
+    for name, table, before in tables:
+        if table.keys() != before.keys() or any(table[key] is not before[key] for key in before):
+            changed.add(name)
+            table.clear()
+            table.update(before)
     for key in (namespace.keys() & vars(builtins).keys()) | hiding.keys():
         if key in FREE or namespace.get(key) is hiding.get(key):
             continue
