@@ -78,7 +78,7 @@ def test_no_solution_of_an_assignment_is_anywhere_on_the_site(site):
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_the_archive_is_beside_the_page(site, pages, topic):
-    link = pages[topic].select_one("a[download]")
+    link = pages[topic].select_one("#exercises a[download]")
     assert link["href"] == f"../../exercises/{topic}.zip"
     assert (site / "exercises" / f"{topic}.zip").read_bytes() == edition.archive(topic)
 
