@@ -7,7 +7,7 @@ SITE  := _build/.built
 # For instructors only: nbgrader, in an environment of its own that sees the book's.
 INSTRUCTOR := .venv/instructor
 SOURCES := $(wildcard _config.yml _toc.yml *.md *.bib) \
-	$(shell find chapters attnbook sphinxext _static -type f -not -path '*/[.]*' -not -path '*__pycache__*' 2>/dev/null)
+	$(shell find chapters exercises attnbook sphinxext _static -type f -not -path '*/[.]*' -not -path '*__pycache__*' 2>/dev/null)
 
 # What is measured, and kept in benchmarks/results/.
 BENCHMARKS ?= page_weight figure_events flash block_sparse paged_decode cached_decoding ring
@@ -16,7 +16,7 @@ BENCHMARKS ?= page_weight figure_events flash block_sparse paged_decode cached_d
 export OMP_NUM_THREADS ?= 1
 export PYTHON
 
-.PHONY: book serve test bench bench-gpu notebooks assignment grade instructor quizzes lint clean distclean
+.PHONY: book serve test bench bench-gpu notebooks student assignment grade instructor quizzes lint clean distclean
 
 book: $(SITE)
 	@$(PY) scripts/build_site.py --where
@@ -39,6 +39,9 @@ notebooks: $(READY)
 # For a learning platform: Moodle XML and QTI for Canvas, in build/quizzes.
 quizzes: $(READY)
 	@$(PY) scripts/export_quizzes.py
+
+student: $(READY)
+	@$(PY) scripts/student_edition.py
 
 # make assignment CHAPTER=temperature; make grade CHAPTER=temperature SUBMISSIONS=folder
 # COURSE=folder is where both keep their files; UNSAFE=1 grades without a sandbox.
