@@ -139,6 +139,9 @@ def _examine(exercise: Exercise, function, seed: int) -> Result:
     else:
         mistake = None
         at, words = in_general(exercise, function, cases, right, got)
+        if got[at].changed:
+            name = exercise.parameters[got[at].changed[0]]
+            words += f"\nAnd you changed the caller's array: `{name}` is different after the call."
     return not_yet(
         with_case(exercise, cases[at], right[at], got[at], words), mistake and mistake.message
     )

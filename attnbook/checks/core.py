@@ -89,12 +89,17 @@ def run(function: Callable, args: tuple) -> Outcome:
             value = function(*given)
     except (Exception, SystemExit) as stopped:  # an interrupt by the reader goes through
         error = stopped
-    changed = tuple(
-        i
-        for i, (before, after) in enumerate(zip(args, given, strict=True))
-        if isinstance(before, np.ndarray) and not np.array_equal(before, after, equal_nan=True)
-    )
+    pairs = enumerate(zip(args, given, strict=True))
+    changed = tuple(i for i, (before, after) in pairs if _differ(before, after))
     return Outcome(value, error, printed.getvalue(), changed)
+
+
+def _differ(before, after) -> bool:
+    """Whether an array, or one in a list, has been written to."""
+    if isinstance(before, list):
+        pairs = zip(before, after, strict=False)
+        return len(before) != len(after) or any(_differ(b, a) for b, a in pairs)
+    return isinstance(before, np.ndarray) and not np.array_equal(before, after, equal_nan=True)
 
 
 @lru_cache(maxsize=64)

@@ -279,6 +279,18 @@ def which_value_only(f, arrays):
     return [name if name == "value" else "key" for name in names]
 
 
+def which_writes_into_the_arrays(f, arrays):
+    out, names = f(*arrays), []
+    for place in range(3):
+        doubled, nudged = list(arrays), list(arrays)
+        doubled[place] = 2 * arrays[place]
+        linear = np.allclose(f(*doubled), 2 * out)
+        nudged[place][0] += 1.0
+        moved = (np.abs(f(*nudged) - out).max(axis=1) > 1e-9).sum()
+        names.append("value" if linear else "query" if moved == 1 else "key")
+    return names
+
+
 def which_none(f, arrays):
     names = which_by_doubling_and_nudging(f, arrays)
     names.sort()
@@ -386,6 +398,7 @@ WRONG = {
         (which_places, "You return the places"),
         (which_value_only, "call both of the others key"),
         (which_none, "returns None"),
+        (which_writes_into_the_arrays, "you changed the caller's array: `arrays`"),
     ],
     "rewritten": [
         (rewritten_plain_inverse, "*transposed* inverse"),
