@@ -155,12 +155,12 @@ def as_numbers(value) -> np.ndarray | None:
 def find_mistake(
     exercise: Exercise, seed: int, got: list[Outcome]
 ) -> tuple[Mistake, int, int] | None:
-    """Return the mistake that explains most, a case that shows it, and how many it leaves open.
+    """Return the mistake that explains most, the case that shows it, and how many it leaves open.
 
     A mistake is a candidate if it does what the reader's function does on every case where that
-    is right, and on those where it is wrong either explains it, or is not concerned (two mistakes
-    that show on different inputs). One that explains most failures may miss the others: there a
-    second mistake is at work too.
+    is right, and on the smallest case where it is wrong. On each other case where it is wrong the
+    mistake may be right too (two mistakes that show on different inputs); or it must explain most
+    of them (two mistakes, one of which shows nearly everywhere).
     """
 
     def equal(a, b):
@@ -168,15 +168,16 @@ def find_mistake(
 
     _, right = right_answers(exercise, seed)
     passing = equal(right, got)
-    failures = passing.count(False)
-    best, most = None, 0
+    if all(passing):
+        return None
+    first, failures = passing.index(False), passing.count(False)
+    best, fewest = None, failures
     for mistake, wrong in zip(exercise.mistakes, wrong_answers(exercise, seed), strict=True):
         as_wrong, as_right = equal(wrong, got), equal(wrong, right)
-        if not all(as_wrong[i] for i, good in enumerate(passing) if good):
+        agrees = all(w for w, good in zip(as_wrong, passing, strict=True) if good)
+        if not agrees or not as_wrong[first]:
             continue
-        explained = [i for i, good in enumerate(passing) if not good and as_wrong[i]]
-        open_ones = [i for i, good in enumerate(passing) if not good and not as_wrong[i]]
-        unconcerned = all(as_right[i] for i in open_ones)
-        if len(explained) > most and (unconcerned or len(explained) >= 0.6 * failures):
-            best, most = (mistake, explained[0], len(open_ones)), len(explained)
+        left = [r for w, r in zip(as_wrong, as_right, strict=True) if not w]
+        if len(left) < fewest and (all(left) or len(left) <= 0.4 * failures):
+            best, fewest = (mistake, first, len(left)), len(left)
     return best

@@ -129,7 +129,7 @@ def form_problem(expected, got, printed: str) -> str | None:
         if numbers.ndim >= 2 and numbers.T.shape == want.shape:
             words += " Is it transposed?"
         elif numbers.size == want.size and numbers.ndim != want.ndim:
-            words += " The numbers of entries agree: one axis of length 1 is too many or missing."
+            words += " The number of entries is right: an axis is missing, or one too many."
         return words
     return None
 

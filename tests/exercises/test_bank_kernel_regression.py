@@ -254,7 +254,7 @@ WRONG = {
         (kernel_not_divided, "do not sum to one"),
         (kernel_nan_far_away, "Far from all data"),
         (kernel_nearest, "nearest point"),
-        (kernel_column, "axis of length 1"),
+        (kernel_column, "an axis is missing, or one too many"),
     ],
     "left_out_error": [
         (left_out_none, "helps to predict itself"),

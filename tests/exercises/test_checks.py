@@ -131,6 +131,48 @@ def test_a_constant_factor_and_an_unused_argument_are_seen():
     assert "does not depend on `values`" in blind.message
 
 
+@pytest.mark.parametrize(
+    ("name", "function", "words"),
+    [
+        ("find", lambda q, k, v, r: [][0], "stops with IndexError"),
+        ("nearest", max, "stops with"),
+        ("weights", lambda scores: EXERCISES["weights"].reference(scores).T, "Is it transposed?"),
+        ("weights", lambda scores: np.full(scores.shape, np.nan), "Row 0 of the result is NaN"),
+        ("left_out_error", lambda x, y, h: np.nan, "The result is NaN"),
+        ("nearest", lambda q, k, v: [0.5] * 40, "returns a list"),
+    ],
+)
+def test_what_no_known_mistake_explains_is_described(name, function, words):
+    result = check(name, function, show=False)
+    assert not result.passed and result.mistake is None
+    assert words in result.message
+
+
+def test_an_error_of_another_kind_or_none_at_all_is_described():
+    right = EXERCISES["find"].reference
+
+    def other(query, keys, values, radius):
+        try:
+            return right(query, keys, values, radius)
+        except KeyError:
+            raise RuntimeError("no") from None
+
+    def none_at_all(query, keys, values, radius):
+        try:
+            return right(query, keys, values, radius)
+        except KeyError:
+            return 12345.0
+
+    assert (
+        "raises RuntimeError; here it should raise KeyError"
+        in check("find", other, show=False).message
+    )
+    assert (
+        "returns an answer where it should raise KeyError"
+        in check("find", none_at_all, show=False).message
+    )
+
+
 def test_a_call_in_place_of_the_function_is_explained():
     message = check("nearest", 3.0, show=False).message
     assert 'check("nearest", nearest)' in message

@@ -55,8 +55,6 @@ def _soft(score=lambda q, k: q @ k.T / np.sqrt(q.shape[1]), forbid=None, share=N
         return np.where(mask, s, -np.inf)
 
     def shared(s, mask):
-        if s.shape[-1] == 0:
-            return s
         top = np.where(np.isfinite(s.max(axis=-1, keepdims=True)), s.max(axis=-1, keepdims=True), 0)
         powers = np.exp(s - top)
         total = powers.sum(axis=-1, keepdims=True)
