@@ -1,8 +1,11 @@
 """Write what came of a class: one CSV, and for each student feedback and Gradescope's results."""
 
+import base64
 import csv
+import hashlib
 import html
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,8 +97,21 @@ def write(results: list[Result], names: list[str], folder: Path, due: str | None
             words = f"Not graded: {'; '.join(result.flags)}."
             page.write_text(plain_page(words), encoding="utf-8")
         else:
-            page.write_text(result.feedback, encoding="utf-8")
+            page.write_text(without_scripts(result.feedback), encoding="utf-8")
     return table
+
+
+def without_scripts(page: str) -> str:
+    """Let a browser run the scripts of the page's head, which set formulas, and no others.
+
+    nbgrader cleans outputs, but not the Markdown of a student, which may hold scripts too.
+    """
+    head = page[: page.index("</head>")]
+    inline = re.findall(r"<script[^>]*>(.+?)</script>", head, re.DOTALL)
+    sums = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inline]
+    allowed = " ".join(["https://cdnjs.cloudflare.com", *(f"'sha256-{one}'" for one in sums)])
+    policy = f'<meta http-equiv="Content-Security-Policy" content="script-src {allowed}">'
+    return page.replace("<head>", f"<head>\n{policy}", 1)
 
 
 def plain_page(words: str) -> str:
