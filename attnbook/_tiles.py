@@ -22,7 +22,7 @@ from ._torch import torch
 
 def scores(q, k, scale, *, allowed=None, bias=None):
     """``q k^T · scale + bias``, and -inf where attending is not allowed: (B, H, n_q, n_k)."""
-    s = grouped_matmul(q * scale, k.mT)
+    s = grouped_matmul(q if scale == 1 else q * scale, k.mT)
     if bias is not None:
         s = torch.where(bias == -inf, -inf, s + bias)  # NaN + -inf would be NaN
     return s if allowed is None else s.masked_fill(~allowed, -inf)
@@ -65,6 +65,14 @@ def grouped_matmul(a, b):
     return (tall @ b).reshape(n_batch, n_heads, rows, b.shape[-1])
 
 
+def add_grouped_matmul(out, a, b):
+    """Return ``out + a @ b``, grouped as above, in one pass."""
+    tall = (a.shape[0] * b.shape[1], a.shape[1] // b.shape[1] * a.shape[2])
+    tall_out, tall_a = (x.reshape(*tall, x.shape[-1]) for x in (out, a))
+    b = b.reshape(tall[0], *b.shape[2:])
+    return torch.baddbmm(tall_out, tall_a, b).reshape(out.shape)
+
+
 def grouped_matmul_transposed(a, b, num_kv_heads):
     """Return ``a^T @ b`` (B, H_kv, m, d), summed over the group of heads that shares a key head."""
     n_batch, n_heads, rows, m = a.shape
@@ -78,7 +86,7 @@ def split_finite(x):
     A product with 0 does not remove a NaN, so a masked key or value with a NaN must be cleaned
     before any product, and be put back where it may be seen (`spoil`).
     """
-    if torch.isfinite(x).all():
+    if torch.isfinite(x.sum()) or torch.isfinite(x).all():  # a sum is quick, and seldom overflows
         return x, None
     whole = torch.isfinite(x).all(-1)
     return torch.where(whole[..., None], x, 0.0), whole

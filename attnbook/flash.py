@@ -33,7 +33,7 @@ def flash_attention(
     window=None,
     scale=None,
     return_lse=False,
-    block_size=256,
+    block_size=(256, 512),
 ):
     r"""``softmax(q k^T * scale + bias) v``, tile by tile: `attention` in memory of order n.
 
@@ -45,9 +45,9 @@ def flash_attention(
         Keys and values; H must be a multiple of H_kv (grouped queries).
     mask, bias, causal, window, scale, return_lse
         As for `attention`. Tiles that causal, window or mask forbid as a whole are skipped.
-    block_size : int, >= 1
-        Queries and keys of a tile. The result does not depend on it, but for rounding. The GPU
-        kernel has its own.
+    block_size : int or pair of int, >= 1
+        Queries and keys of a tile; one number for both. The result does not depend on it, but for
+        rounding. The GPU kernel has its own.
 
     Returns
     -------
@@ -85,10 +85,12 @@ def flash_attention(
     left, right = (None, None) if window is None else check_window(window)
     if check_switch("causal", causal):
         right = 0
-    block_size = check_count("block_size", block_size, least=1)
+    blocks = block_size if isinstance(block_size, tuple) else (block_size, block_size)
+    for size in blocks:
+        check_count("block_size", size, least=1)
     if mask is None and bias is None and (kernel := _gpu_kernel(q, v)):
         return kernel(q, k, v, window=(left, right), scale=scale, return_lse=return_lse)
-    looks = _Looks(mask, left, right, block_size, *shape[2:])
+    looks = _Looks(mask, left, right, *blocks, *shape[2:])
     out, lse = _Flash.apply(q, k, v, bias, looks, scale_of(scale, q.shape[-1]))
     return (out, lse) if return_lse else out
 
@@ -108,21 +110,22 @@ def _gpu_kernel(q, v):
 class _Looks:
     """Which tiles there are, and what each of them allows."""
 
-    def __init__(self, mask, left, right, block, n_q, n_k):
+    def __init__(self, mask, left, right, block_q, block_k, n_q, n_k):
         self.mask = mask
         self.left = inf if left is None else left
         self.right = inf if right is None else right
-        self.block, self.n_q, self.n_k = block, n_q, n_k
+        self.block_q, self.block_k, self.n_q, self.n_k = block_q, block_k, n_q, n_k
 
     def rows(self):
-        return [slice(i, min(i + self.block, self.n_q)) for i in range(0, self.n_q, self.block)]
+        starts = range(0, self.n_q, self.block_q)
+        return [slice(i, min(i + self.block_q, self.n_q)) for i in starts]
 
     def tiles(self, rows, device):
         """Yield the slices of keys that these rows see, each with its mask; None allows all."""
         first = rows.start + self.n_k - self.n_q  # the positions of the first and last query
         last = rows.stop - 1 + self.n_k - self.n_q
-        for j in range(0, self.n_k, self.block):
-            keys = slice(j, min(j + self.block, self.n_k))
+        for j in range(0, self.n_k, self.block_k):
+            keys = slice(j, min(j + self.block_k, self.n_k))
             if keys.start > last + self.right or keys.stop - 1 < first - self.left:
                 continue
             allowed = None
@@ -146,18 +149,21 @@ class _Flash(torch.autograd.Function):
         out = q.new_empty((*q.shape[:3], v.shape[-1]))
         lse = torch.empty(q.shape[:3], dtype=kind, device=q.device)
         for rows in looks.rows():
-            tile_q = q[:, :, rows].to(kind)
+            tile_q = q[:, :, rows].to(kind) * scale
             state = online_start(tile_q, v.shape[-1])
             spoiled_k = spoiled_v = False
             for keys, allowed in looks.tiles(rows, q.device):
-                s = _tiles.scores(
-                    tile_q,
-                    clean_k[:, :, keys].to(kind),
-                    scale,
-                    allowed=allowed,
-                    bias=None if bias is None else cut(bias, rows, keys).to(kind),
+                state = online_step(
+                    *state,
+                    _tiles.scores(  # without a name of its own, so that its memory serves again
+                        tile_q,
+                        clean_k[:, :, keys].to(kind),
+                        1.0,
+                        allowed=allowed,
+                        bias=None if bias is None else cut(bias, rows, keys).to(kind),
+                    ),
+                    clean_v[:, :, keys].to(kind),
                 )
-                state = online_step(*state, s, clean_v[:, :, keys].to(kind))
                 spoiled_k = spoiled_k | _sees(whole_k, keys, allowed, q)
                 spoiled_v = spoiled_v | _sees(whole_v, keys, allowed, q)
             tile_out, tile_lse = online_end(*state)
@@ -213,7 +219,7 @@ def online_step(peak, total, out, s, v):
     p = s.sub_(guarded).exp_()
     rescale = (peak - guarded).exp_()  # what was summed so far stood under the old maximum
     total = total * rescale + p.sum(-1, keepdim=True)
-    out = out.mul_(rescale).add_(_tiles.grouped_matmul(p, v))
+    out = _tiles.add_grouped_matmul(out.mul_(rescale), p, v)
     return higher, total, out
 
 
