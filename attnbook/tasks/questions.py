@@ -1,7 +1,7 @@
 """What is asked of the world in tasks 1, 2, 3, 5, 6 and 7, and which lines the answer follows from.
 
     1  Where is Mary?                               the last place of an actor
-    2  Where is the football?                       who had it last, and where that actor was
+    2  Where is the football?                       who has it, and the last place of that actor
     3  Where was the football before the office?    who carried it there, and from where
     5  What did Mary give to John? ...              the last gift of a kind
     6  Is John in the office?                       the last place of an actor, yes or no
@@ -92,17 +92,14 @@ def where_is_actor(world):
 
 
 def where_is_thing(world):
-    """Task 2."""
+    """Task 2: of a thing that somebody holds. It is where its holder went last."""
     asked = []
-    for thing, changes in world.changes.items():
-        if not changes:
-            continue
-        kind, actor, line = changes[-1]
-        until = line if kind == "drop" else len(world.lines) + 1
-        moves = [move for move in world.moves[actor] if move[1] < until]
+    for thing, actor in world.holder.items():
+        moves = world.moves[actor]
         if moves:
             place, moved = moves[-1]
-            asked.append(("", f"Where is the {thing}?", place, (line, moved)))
+            _, _, taken = world.changes[thing][-1]
+            asked.append(("", f"Where is the {thing}?", place, (taken, moved)))
     return asked
 
 
