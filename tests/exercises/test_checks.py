@@ -123,10 +123,51 @@ def test_two_mistakes_at_once_are_both_announced():
     assert "That is not all" in message
 
 
+def test_two_mistakes_that_show_on_different_inputs_are_told_one_after_the_other():
+    right = EXERCISES["stable_softmax"].reference
+
+    def both(scores, T, axis):
+        if np.isinf(T):  # should be 1/n
+            return np.zeros(scores.shape)
+        if T == 0:  # should be split among ties
+            return (np.cumsum(scores == scores.max(axis, keepdims=True), axis) == 1) * (
+                scores == scores.max(axis, keepdims=True)
+            )
+        return right(scores, T, axis)
+
+    message = check("stable_softmax", both, show=False).message
+    assert "to the first of several best scores" in message.replace("\n", " ")
+    assert "That is not all" in message
+
+
+def test_half_a_function_is_not_taken_for_an_unwritten_one():
+    right = EXERCISES["stable_softmax"].reference
+
+    def half(scores, T, axis):
+        if T == 0:
+            raise NotImplementedError("the cold limit")
+        return right(scores, T, axis)
+
+    message = check("stable_softmax", half, show=False).message
+    assert "stops with NotImplementedError: the cold limit" in message
+
+
+def test_a_warning_does_not_make_a_right_function_wrong(capsys):
+    def warns(query, keys, values):
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        print("at work")
+        return EXERCISES["nearest"].reference(query, keys, values)
+
+    assert check("nearest", warns, show=False)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_constant_factor_and_an_unused_argument_are_seen():
     right = EXERCISES["soft_lookup"].reference
     doubled = check("soft_lookup", lambda q, k, v, m: 2 * right(q, k, v, m), show=False)
     assert "2 times the right one" in doubled.message
+    nothing = check("soft_lookup", lambda q, k, v, m: 0 * right(q, k, v, m), show=False)
+    assert "times the right one" not in nothing.message
     blind = check("soft_lookup", lambda q, k, v, m: right(q, k, np.ones_like(v) / 3, m), show=False)
     assert "does not depend on `values`" in blind.message
 
