@@ -14,7 +14,7 @@ stop() {
 
 echo "Installing the packages of requirements-instructor.txt."
 rm -rf "$instructor"
-"$book/bin/python" -m venv "$instructor" ||
+"$book/bin/python" -m venv --without-pip "$instructor" ||
     stop "The environment $instructor could not be made: see the message above, then run the same command again."
 
 # The book's packages, those that it installed from a folder included, are importable here too.
@@ -24,8 +24,8 @@ here="$("$instructor/bin/python" -c "$packages")"
 echo "import site; site.addsitedir('$seen')" >"$here/book.pth"
 
 log="$book/instructor.log"
-if ! "$instructor/bin/python" -m pip --disable-pip-version-check --no-input install --no-deps \
-    -r requirements-instructor.txt >"$log" 2>&1; then
+if ! "$book/bin/python" -m pip --python "$instructor/bin/python" --disable-pip-version-check \
+    --no-input install --no-deps -r requirements-instructor.txt >"$log" 2>&1; then
     cat "$log" >&2
     stop "pip could not install the packages: see its message above, check the network, then run the same command again."
 fi

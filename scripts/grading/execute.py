@@ -20,7 +20,7 @@ from grading import sandbox
 from grading.kernel import SandboxedKernel, Watch
 
 GUARD = (sandbox.INSIDE / "guard.py").read_text()
-OUTPUT_BYTES = 1_000_000  # what one cell may write
+OUTPUT_BYTES = 4_000_000  # what one cell may write
 
 
 class StoppedError(Exception):
@@ -55,6 +55,7 @@ class GradedRun(Execute):
     tests = List(Unicode(), help="Modules that the tests import.").tag(config=True)
 
     flags: list[str] = []  # noqa: RUF012  one process grades one submission
+    watch: Watch | None = None
 
     def create_kernel_manager(self):
         self.km = SandboxedKernel(
@@ -73,7 +74,8 @@ class GradedRun(Execute):
         try:
             return super().preprocess(nb, resources, km)
         finally:
-            self.watch.over.set()
+            if self.watch:  # else no kernel could be started
+                self.watch.over.set()
 
     def preprocess_cell(self, cell, resources, index):
         if cell.cell_type != "code":

@@ -95,10 +95,10 @@ class Watch(threading.Thread):
 
 
 def size(folder: str) -> int:
-    """Return the bytes that the files under `folder` take, links not followed."""
+    """Return the bytes that the files under `folder` take, empty ones too; links not followed."""
     total = 0
     for path, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(path, name)).st_blocks * 512
+                total += 4096 + os.lstat(os.path.join(path, name)).st_blocks * 512
     return total

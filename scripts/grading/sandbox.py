@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,9 +40,9 @@ BOOK = Path(sys.prefix).parent
 
 
 def packages() -> list[Path]:
-    """Return the folders from which a kernel imports."""
-    book = Path(sysconfig.get_path("purelib", vars={"base": str(BOOK)}))
-    return [path for path in (Path(sys.prefix), book, Path(sys.base_prefix)) if path.exists()]
+    """Return the folders from which a kernel imports; the book's own folder is not among them."""
+    places = [Path(sys.prefix), Path(sys.base_prefix)]
+    return places + [Path(path) for path in sys.path if Path(path).name == "site-packages"]
 
 
 def command(folder: Path) -> list[str]:

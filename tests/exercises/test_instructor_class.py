@@ -51,7 +51,7 @@ def graded(school):
         before = {path: path.stat().st_mtime_ns for path in sorted(school.place.rglob("*"))}
         out = school.place / "out"
         options = ["--exercises", school.exercises, "--course", school.course, "--out", out]
-        limits = ["--timeout", 15, "--memory", 700, "--total", 120, "--jobs", 2]
+        limits = ["--timeout", 20, "--memory", 700, "--total", 120, "--jobs", 2]
         done = run("grade.py", "warmup", inbox, *options, *limits)
         server.settimeout(0.1)
         try:
