@@ -71,7 +71,8 @@ def check(name: str, function, *, seed: int = 0, show: bool = True) -> Result:
     name : str
         The name of the exercise.
     function : callable
-        The reader's function. It may do anything: what it raises is reported, not raised.
+        The reader's function. What it raises is reported, not raised; what it prints is
+        dropped. One that never ends has to be interrupted.
     seed : int
         Draws other numbers for the inputs.
     show : bool
