@@ -31,8 +31,8 @@ LOG2_E = tl.constexpr(1.4426950408889634)
 def visible(first, last, before, after, n, TILE: tl.constexpr):
     """Which of n entries a tile sees whose first and last row stand at these positions.
 
-    Row p sees p - before ... p + after. Returns four edges, in order: tiles between the second and
-    the third are seen by every row in full, those outside of them only in part.
+    Row p sees p - before ... p + after. Tiles from full_start to full_stop are seen by
+    every row in full; those from start to the first edge, and from there to stop, in part.
     """
     start = tl.maximum(first - before, 0) // TILE * TILE
     stop = tl.minimum(last + after + 1, n)
@@ -62,19 +62,21 @@ def write(tensor, b, h, row, x, ROWS: tl.constexpr, WIDTH: tl.constexpr):
 
 @triton.jit
 def online_softmax(
-    peak, total, out, q, keys, values, b, h, start, stop, position, before, after, n_k, scale,
+    peak, total, out, q, keys, values, b, h, start, stop,
+    position, before, after, n_k, scale,
     MASKED: tl.constexpr, TILE: tl.constexpr, D_K: tl.constexpr, D_V: tl.constexpr,
 ):  # fmt: skip
     """Take the keys start ... stop - 1 into (peak, total, out), tile by tile."""
     for j in tl.range(start, stop, TILE):
         k = read(keys, b, h, j, TILE, D_K)
         v = read(values, b, h, j, TILE, D_V)
-        if MASKED:  # 0 · NaN is NaN: a value that a row may not see must not reach it
+        if MASKED:  # 0 · NaN is NaN, and what a row may not see must not reach it
             good, v = whole(v)
-        s = tl.dot(q, k.T, input_precision="ieee")
+        s = tl.dot(q, k.T)
         if MASKED:
             key = j + tl.arange(0, TILE)[None, :]
-            allowed = (key >= position - before) & (key <= position + after) & (key < n_k)
+            allowed = (key >= position - before) & (key <= position + after)
+            allowed = allowed & (key < n_k)
             s = tl.where(allowed, s * scale, -INF)
             higher = tl.maximum(peak, tl.max(s, 1))
             guarded = tl.where(higher == -INF, 0.0, higher)  # -inf - -inf would be NaN
@@ -87,7 +89,7 @@ def online_softmax(
         total = total * rescale + tl.sum(p, 1)
         if MASKED:
             p = tl.where(allowed & (good[None, :] == 0), float("nan"), p)
-        out = tl.dot(p.to(v.dtype), v, out * rescale[:, None], input_precision="ieee")
+        out = tl.dot(p.to(v.dtype), v, out * rescale[:, None])
         peak = higher
     return peak, total, out
 
@@ -101,8 +103,10 @@ def forward(
 ):  # fmt: skip
     """Write the output and the log-sum-exp of one tile of queries."""
     tiles = tl.cdiv(n_q, TILE_Q)
-    row = (tiles - 1 - tl.program_id(0) % tiles) * TILE_Q  # under a causal mask, longest first
-    b, h = tl.program_id(0) // tiles // num_heads, tl.program_id(0) // tiles % num_heads
+    head = tl.program_id(0) // tiles
+    b, h = head // num_heads, head % num_heads
+    # Under a causal mask the last tiles have the most to do: they start first.
+    row = (tiles - 1 - tl.program_id(0) % tiles) * TILE_Q
     rows = row + tl.arange(0, TILE_Q)
     position = rows[:, None] + n_k - n_q
     first, last = row + n_k - n_q, tl.minimum(row + TILE_Q, n_q) - 1 + n_k - n_q
@@ -111,7 +115,9 @@ def forward(
     peak = tl.full([TILE_Q], -INF, tl.float32)
     total = tl.zeros([TILE_Q], tl.float32)
     out = tl.zeros([TILE_Q, D_V], tl.float32)
-    start, edge, full_start, full_stop, stop = visible(first, last, before, after, n_k, TILE_K)
+    start, edge, full_start, full_stop, stop = visible(
+        first, last, before, after, n_k, TILE_K
+    )  # fmt: skip
     if LEFT:
         peak, total, out = online_softmax(
             peak, total, out, q, keys, values, b, h // group, start, edge,
@@ -122,13 +128,14 @@ def forward(
         position, before, after, n_k, scale, False, TILE_K, D_K, D_V,
     )  # fmt: skip
     peak, total, out = online_softmax(
-        peak, total, out, q, keys, values, b, h // group, tl.maximum(full_start, full_stop), stop,
+        peak, total, out, q, keys, values, b, h // group,
+        tl.maximum(full_start, full_stop), stop,
         position, before, after, n_k, scale, True, TILE_K, D_K, D_V,
     )  # fmt: skip
 
-    total = tl.where(total == 0, 1.0, total)  # of a row that saw nothing, whose peak is -inf
+    total = tl.where(total == 0, 1.0, total)  # a row that saw nothing; its peak is -inf
     write(outputs, b, h, row, out / total[:, None], TILE_Q, D_V)
-    tl.store(lse + (b * num_heads + h) * n_q + rows, (peak + tl.log2(total)) * LN_2, rows < n_q)
+    tl.store(lse + head * n_q + rows, (peak + tl.log2(total)) * LN_2, rows < n_q)
 
 
 @triton.jit
@@ -141,15 +148,16 @@ def query_gradient(
     for j in tl.range(start, stop, TILE):
         k = read(keys, b, h, j, TILE, D_K)
         v = read(values, b, h, j, TILE, D_V)
-        s = tl.dot(q, k.T, input_precision="ieee")
-        d_p = tl.dot(d_o, v.T, input_precision="ieee")
+        s = tl.dot(q, k.T)
+        d_p = tl.dot(d_o, v.T)
         d_s = tl.exp2(s * scale - log_sum[:, None]) * (d_p - delta[:, None])
         if MASKED:
             key = j + tl.arange(0, TILE)[None, :]
-            allowed = (key >= position - before) & (key <= position + after) & (key < n_k)
+            allowed = (key >= position - before) & (key <= position + after)
+            allowed = allowed & (key < n_k)
             d_s = tl.where(allowed, d_s, 0.0)
             _, k = whole(k)
-        d_q = tl.dot(d_s.to(k.dtype), k, d_q, input_precision="ieee")
+        d_q = tl.dot(d_s.to(k.dtype), k, d_q)
     return d_q
 
 
@@ -165,8 +173,9 @@ def backward_queries(
     These two have room for n_padded queries, whole tiles: queries that are not there get weight 0.
     """
     tiles = tl.cdiv(n_q, TILE_Q)
+    head = tl.program_id(0) // tiles
+    b, h = head // num_heads, head % num_heads
     row = (tiles - 1 - tl.program_id(0) % tiles) * TILE_Q
-    b, h = tl.program_id(0) // tiles // num_heads, tl.program_id(0) // tiles % num_heads
     rows = row + tl.arange(0, TILE_Q)
     position = rows[:, None] + n_k - n_q
     first, last = row + n_k - n_q, tl.minimum(row + TILE_Q, n_q) - 1 + n_k - n_q
@@ -174,7 +183,6 @@ def backward_queries(
     q = read(queries, b, h, row, TILE_Q, D_K)
     d_o = read(d_outputs, b, h, row, TILE_Q, D_V)
     o = read(outputs, b, h, row, TILE_Q, D_V)
-    head = b * num_heads + h
     log_sum = tl.load(lse + head * n_q + rows, rows < n_q, -INF) * LOG2_E
     log_sum = tl.where(log_sum == -INF, INF, log_sum)  # saw nothing: weights are 2^-inf = 0
     delta = tl.sum(o.to(tl.float32) * d_o.to(tl.float32), 1)
@@ -183,7 +191,9 @@ def backward_queries(
     tl.store(deltas + head * n_padded + rows, delta)
 
     d_q = tl.zeros([TILE_Q, D_K], tl.float32)
-    start, edge, full_start, full_stop, stop = visible(first, last, before, after, n_k, TILE_K)
+    start, edge, full_start, full_stop, stop = visible(
+        first, last, before, after, n_k, TILE_K
+    )  # fmt: skip
     if LEFT:
         d_q = query_gradient(
             d_q, q, d_o, log_sum, delta, keys, values, b, h // group, start, edge,
@@ -234,17 +244,17 @@ def backward_keys(
             rows = i + tl.arange(0, TILE_Q)
             place = (b * num_heads + h) * n_padded + rows
             log_sum, delta = tl.load(log_sums + place), tl.load(deltas + place)
-            s = tl.dot(k, q.T, input_precision="ieee")
+            s = tl.dot(k, q.T)
             p = tl.exp2(s * scale - log_sum[None, :])
             if MASKED:
                 query = rows[None, :]
                 allowed = (query >= position - after) & (query <= position + before)
                 p = tl.where(allowed, p, 0.0)
-            d_v = tl.dot(p.to(d_o.dtype), d_o, d_v, input_precision="ieee")
-            d_p = tl.dot(v, d_o.T, input_precision="ieee")
+            d_v = tl.dot(p.to(d_o.dtype), d_o, d_v)
+            d_p = tl.dot(v, d_o.T)
             d_s = p * (d_p - delta[None, :])
             if MASKED:
                 d_s = tl.where(allowed, d_s, 0.0)  # 0 · NaN is NaN
-            d_k = tl.dot(d_s.to(q.dtype), q, d_k, input_precision="ieee")
+            d_k = tl.dot(d_s.to(q.dtype), q, d_k)
     write(d_keys, b, h_kv, row, d_k * score_scale, TILE_K, D_K)
     write(d_values, b, h_kv, row, d_v, TILE_K, D_V)
