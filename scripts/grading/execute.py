@@ -90,6 +90,8 @@ class GradedRun(Execute):
             cell, resources = super().preprocess_cell(cell, resources, index)
             if is_grade(cell) and not self.answered:
                 raise StoppedError("a test was not run")  # nbgrader would give it all its points
+            if is_grade(cell):
+                self.keep_honest(cell)
         except (DeadKernelError, CellTimeoutError, StoppedError) as error:
             self.stop(error)
             message = f"Not run to its end: {self.stopped}."
@@ -138,6 +140,19 @@ class GradedRun(Execute):
         if reply.get("status") != "error" or reply.get("evalue") != secret:
             self.flag("changes how cells run: a failing test does not fail")
 
+    def keep_honest(self, cell: NotebookNode) -> None:
+        """Take away what the tested code wrote as if it were the result of the test.
+
+        nbgrader reads the outputs in their order, and the first number is the score: a function
+        that calls `sys.displayhook(4)` would get four points before it fails.
+        """
+        if not ends_with_value(cell.source):
+            kept = [one for one in cell.outputs if one.output_type != "execute_result"]
+            if len(kept) < len(cell.outputs):
+                self.flag("wrote a result of its own into a test; it was taken out")
+            cell.outputs = kept
+        cell.outputs.sort(key=lambda output: output.output_type != "error")
+
     def ask(self, code: str, **options) -> dict:
         """Run code that is no cell of the notebook, and return the kernel's reply."""
         # By default an error makes the kernel drop what comes next.
@@ -159,6 +174,15 @@ class GradedRun(Execute):
                 self.watch.end(f"wrote more than {OUTPUT_BYTES // 1000} kB in one cell")
                 return None
         return super().process_message(msg, cell, cell_index)
+
+
+def ends_with_value(source: str) -> bool:
+    """Return whether a cell's last line is an expression, whose value Jupyter shows."""
+    try:
+        lines = ast.parse(source).body
+    except SyntaxError:
+        return False
+    return bool(lines) and isinstance(lines[-1], ast.Expr)
 
 
 def failure(name: str, message: str) -> NotebookNode:

@@ -171,6 +171,10 @@ CODE = {
         "for at in range(0, 2_000_000_000, 4096):\n    hog[at] = 1\n"
         "    if at % 40_960_000 == 0:\n        time.sleep(0.1)"
     },
+    "wim-forges": {
+        "softmax": "import sys\ndef softmax(scores):\n    sys.displayhook(4.0)\n    return scores",
+        "lookup": RIGHT["lookup"],
+    },
     "rosa-prints": RIGHT | {"lookup": RIGHT["lookup"] + "\nwhile True:\n    print('x' * 1000)"},
 }
 
@@ -194,6 +198,7 @@ DESERVED = {
     "paul-stubborn": (4, 0, "did not stop"),
     "tara-forks": (4, 0, "processes"),
     "umar-shares": (4, 0, "of memory"),
+    "wim-forges": (0, 0, "a result of its own"),
     "rosa-prints": (4, 0, "wrote more than"),
 }
 
