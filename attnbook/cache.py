@@ -3,8 +3,8 @@
     token n attends with q_n to  k_1 … k_n,  v_1 … v_n:  append k_n and v_n, look up, go on
 
 Without it, each new token would compute all keys and values again. The room doubles when it is
-full, so that n appends copy fewer than 2 n tokens in all. With a window of w keys to the left, what no
-later token can see is dropped, and the cache stays at w tokens (Beltagy, Peters and Cohan, 2020;
+full, so that n appends copy fewer than 2 n tokens in all. With a window of w keys to the left, what
+no later token can see is dropped, and the cache stays at w tokens (Beltagy, Peters and Cohan, 2020;
 rolling buffer: Jiang et al., 2023, Mistral 7B, section 2). Decoding one token at a time is due to
 Vaswani et al. (2017); what it costs is counted by Shazeer (2019), section 2.3.
 """
