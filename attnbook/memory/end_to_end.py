@@ -206,8 +206,7 @@ class EndToEndMemoryNetwork(torch.nn.Module):
             If numbers are no integers or out of range, or shapes do not fit.
         """
         self._check(sentences, memory, questions, ages)
-        filled = self._remember(sentences, memory, ages)  # (tables, B, models, N, d)
-        filled = pad(filled, (0, 0, 0, self.empty))
+        filled = self._remember(sentences, memory, ages)
         mask = pad(memory > 0, (0, self.empty), value=True)[:, None, None, :]  # for all models
         u = self._encode(self.words[:, self._question, None], questions)  # (B, 1, models, d)
         u = u.transpose(1, 2)
@@ -244,14 +243,16 @@ class EndToEndMemoryNetwork(torch.nn.Module):
         return (order[..., None, None, :] * looked_up).sum(-4)
 
     def _remember(self, sentences, memory, ages):
-        """Return the embeddings of the sentences in the memory: (tables, B, models, N, d)."""
+        """Return for each table the embeddings of the memory: (B, models, N + empty, d)."""
         # Each sentence is encoded once for all tables, however often it occurs.
-        encoded = self._encode(self.words[:, : self._encoders], sentences)
+        used, memory = memory.unique(return_inverse=True)
+        encoded = self._encode(self.words[:, : self._encoders], sentences[used])
         filled = embedding(memory, encoded.flatten(1))
         if self.times is not None:
             ages = torch.arange(memory.shape[1], device=memory.device) if ages is None else ages
             filled = filled + embedding(ages, self.times.flatten(1))
-        return filled.unflatten(-1, encoded.shape[1:]).permute(2, 0, 3, 1, 4)
+        filled = pad(filled, (0, 0, 0, self.empty))
+        return filled.unflatten(-1, encoded.shape[1:]).permute(2, 0, 3, 1, 4).unbind()
 
     def _check(self, sentences, memory, questions, ages):
         given = {"sentences": sentences, "memory": memory, "questions": questions}

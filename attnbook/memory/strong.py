@@ -69,7 +69,16 @@ def margin_loss(model, sentences, memory, questions, answers, support, *, margin
 
 
 def train_strongly(
-    model, data, *, epochs=40, batch_size=32, rate=0.001, margin=0.1, seed=0, progress=None
+    model,
+    data,
+    *,
+    epochs=40,
+    batch_size=32,
+    rate=0.001,
+    margin=0.1,
+    clip=40.0,
+    seed=0,
+    progress=None,
 ):
     """Train all models of a memory network on the same batches.
 
@@ -81,8 +90,9 @@ def train_strongly(
         With at least ``model.hops`` supporting facts to a question, in the order in which to find
         them; see `attnbook.tasks.encode`.
     epochs, batch_size : int
-    rate, margin : float
-        η, of the sum over a batch; it falls to 0 in a straight line. γ.
+    rate, margin, clip : float
+        η, of the sum over a batch: it falls to 0 in a straight line. γ. A gradient with a greater
+        norm than ``clip`` is shortened to it.
     seed : int
         Of the order of the examples.
     progress : function, optional
@@ -109,7 +119,7 @@ def train_strongly(
                 data.support[batch],
                 margin=margin,
             ).sum(0)
-            descend(model, loss, now)
+            descend(model, loss, now, clip)
             total = total + loss.detach()
         history.append((total / len(data)).cpu())
     return history

@@ -134,7 +134,7 @@ def _journeys(world, thing):
 
 
 def who_gave_what(world):
-    """Task 5: the last gift of a kind; what, who, to whom."""
+    """Task 5: the last gift of a kind, if it is not long ago; what, who, to whom."""
     asked = {}
     gifts = []
     for thing, changes in world.changes.items():
@@ -150,7 +150,7 @@ def who_gave_what(world):
             ("receiver", f"Who received the {thing}?", receiver),
         ):
             asked[text] = (kind, text, answer, (line,))
-    return list(asked.values())
+    return [question for question in asked.values() if question[3][0] > len(world.lines) - 8]
 
 
 def is_actor_there(world):
