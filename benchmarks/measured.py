@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 COMMANDS = {"flash_gpu": "make bench-gpu"}
+GAP = "\N{NO-BREAK SPACE}"
 NAMES = {
     "attnbook": "this book",
     "fa2": "FlashAttention-2",
@@ -52,15 +53,15 @@ def machine(about: dict) -> str:
 
 
 def time(ms: float) -> str:
-    """Milliseconds with three digits."""
-    return f"{ms:.3g} ms" if ms < 1000 else f"{ms / 1000:.3g} s"
+    """Milliseconds with three digits; a number is not parted from its unit."""
+    return f"{ms:.3g}{GAP}ms" if ms < 1000 else f"{ms / 1000:.3g}{GAP}s"
 
 
 def size(mib: float | None) -> str:
     """MiB as MiB or GiB; what did not fit in memory is a dash."""
     if mib is None:
         return "–"
-    return f"{mib:.0f} MiB" if mib < 1024 else f"{mib / 1024:.1f} GiB"
+    return f"{mib:.0f}{GAP}MiB" if mib < 1024 else f"{mib / 1024:.1f}{GAP}GiB"
 
 
 def flash_cpu(result: dict, kind: str = "forward") -> str:
