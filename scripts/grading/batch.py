@@ -101,10 +101,13 @@ def grade_all(
 ) -> list[Result]:
     """Grade all submissions, `at_once` at a time, and say so as each one is done."""
     results = []
-    with ThreadPoolExecutor(at_once) as pool:
+    pool = ThreadPoolExecutor(at_once)
+    try:
         for result in pool.map(lambda one: grade(one, course, chapter, limits), found):
             results.append(result)
             print(f"  {result.student}: {summary(result)}", flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # whoever interrupts waits for those begun, not for all
     return results
 
 

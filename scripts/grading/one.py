@@ -52,7 +52,9 @@ def grade(work: Path) -> dict:
     task = json.loads((work / "task.json").read_text())
     name = task["assignment"]
     course = work / "course"
-    shutil.copytree(task["course"], course)
+    for part in (f"source/{name}", f"release/{name}"):
+        shutil.copytree(Path(task["course"], part), course / part)
+    shutil.copyfile(Path(task["course"], "gradebook.db"), course / "gradebook.db")
     release = nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
     source = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
     notebook = mend.read(Path(task["notebook"]))
@@ -61,8 +63,8 @@ def grade(work: Path) -> dict:
     submitted.parent.mkdir(parents=True)
     nbformat.write(notebook, submitted)
 
-    # The sockets' addresses must be short: a folder of its own near the root of the file system.
-    with tempfile.TemporaryDirectory(prefix="graded-") as folder:
+    # A socket's address must be short, so its folder lies near the root of the file system.
+    with tempfile.TemporaryDirectory(prefix="graded-", dir="/tmp") as folder:
         for fonts in Path(get_cachedir()).glob("fontlist*.json"):
             place = Path(folder, ".cache", "matplotlib", fonts.name)
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -35,10 +35,14 @@ def find(folder: Path, chapter: str) -> list[Submission]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in IGNORED:
             continue
-        if path.is_dir() and not path.is_symlink():
+        if path.is_symlink():
+            found.append(Submission(path.name, None, f"{path.name} is a link, not a submission"))
+        elif path.is_dir():
             found.append(of_folder(path, chapter))
         elif path.suffix == ".ipynb":
             found.append(Submission(path.stem, path))
+        else:  # better one line too many than a submission lost
+            found.append(Submission(path.name, None, f"{path.name} is not a notebook"))
     names = [submission.student for submission in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

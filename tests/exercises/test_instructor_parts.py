@@ -98,16 +98,20 @@ def test_submissions_are_found_in_three_layouts(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("{}")
     (tmp_path / "cleo/hot/timestamp.txt").write_text("2027-03-01 17:00:00 UTC\n")
+    (tmp_path / "fay.zip").write_text("")
+    (tmp_path / "gus").symlink_to(tmp_path / "ben")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "__MACOSX").mkdir()
     found = {one.student: one for one in submissions.find(tmp_path, "hot")}
-    assert list(found) == ["ann", "ben", "cleo", "dan", "eve"]
+    assert list(found) == ["ann", "ben", "cleo", "dan", "eve", "fay.zip", "gus"]
     assert found["ben"].notebook == tmp_path / "ben" / "hot.ipynb"
     assert found["cleo"].handed_in == "2027-03-01 17:00:00 UTC"
     assert (
         found["dan"].problem == "no hot.ipynb in the folder (found x.ipynb: rename the right one)"
     )
     assert found["eve"].problem == "no hot.ipynb in the folder (no notebook at all)"
+    assert found["fay.zip"].problem == "fay.zip is not a notebook"
+    assert found["gus"].problem == "gus is a link, not a submission"
     (tmp_path / "ann").mkdir()
     with pytest.raises(submissions.NoSubmissionsError, match="ann: both a file and a folder"):
         submissions.find(tmp_path, "hot")
