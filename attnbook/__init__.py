@@ -14,6 +14,7 @@ alike. All else is imported from its module; each module is one idea.
 `linear`, `delta`                       a state in place of the keys
 `ring`                                  many machines
 `addressing`, `hopfield`                memories before and beside attention
+`memory`, `tasks`                       a list of sentences as the memory; stories to train on
 `indexes`, `retrieval`                  a store that does not fit in memory
 `costs`                                 operations, parameters, bytes
 ======================================  =====================================================

@@ -8,12 +8,14 @@
 `strong`                how those are trained: the supporting facts are given
 `end_to_end`            soft lookups: Sukhbaatar et al. (2015)
 `training`              how those are trained: the answer is given
+`encoding`              the order of the words in a sentence
 ======================  ===================================================================
 
 The stories are from `attnbook.tasks`.
 """
 
-from .end_to_end import EndToEndMemoryNetwork, position_encoding
+from .encoding import position_encoding
+from .end_to_end import EndToEndMemoryNetwork
 from .memory_networks import MemoryNetwork
 from .strong import evaluate_strongly, margin_loss, train_strongly
 from .training import History, Schedule, evaluate, random_ages, train

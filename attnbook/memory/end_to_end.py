@@ -9,60 +9,12 @@ c_i, what it says: a key and a value. A hop is `attention` with one query, witho
 √d. The products with l_j are taken element by element: they tell the order of the words.
 """
 
-from functools import cache
-
 from .._arrays import check_choice, check_count, check_switch
 from .._torch import torch
 from ..attention import attention, attention_weights
+from .encoding import orders
 
 embedding, pad = torch.nn.functional.embedding, torch.nn.functional.pad
-
-
-def position_encoding(num_words, d_model, *, centred=False):
-    """``l_kj = (1 - j/J) - (k/d) (1 - 2j/J)``, with j = 1 … J and k = 1 … d.
-
-    The first word counts for more in the first components, the last word in the last ones.
-
-    Parameters
-    ----------
-    num_words : int, >= 0
-        J, the number of words in the sentence.
-    d_model : int, >= 1
-        d, the width of an embedding.
-    centred : bool
-        Return what the authors' program computes instead, and well-known implementations after it:
-        ``1 + 4 (k - (d+1)/2) (j - (J+1)/2) / (d J)``. It is about twice the other: its mean is 1,
-        and that of the formula in the paper about 1/2.
-
-    Returns
-    -------
-    tensor, shape (J, d), float64
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is not an integer or is too small.
-
-    References
-    ----------
-    Sukhbaatar et al. (2015), section 4.1.
-
-    Examples
-    --------
-    >>> position_encoding(2, 4)
-    tensor([[0.5000, 0.5000, 0.5000, 0.5000],
-            [0.2500, 0.5000, 0.7500, 1.0000]], dtype=torch.float64)
-    >>> position_encoding(2, 4, centred=True)
-    tensor([[1.3750, 1.1250, 0.8750, 0.6250],
-            [0.6250, 0.8750, 1.1250, 1.3750]], dtype=torch.float64)
-    """
-    big_j = max(check_count("num_words", num_words), 1)
-    d = check_count("d_model", d_model, least=1)
-    j = torch.arange(1, num_words + 1, dtype=torch.float64)[:, None]
-    k = torch.arange(1, d + 1, dtype=torch.float64)
-    if check_switch("centred", centred):
-        return 1 + 4 * (k - (d + 1) / 2) * (j - (big_j + 1) / 2) / (d * big_j)
-    return (1 - j / big_j) - k / d * (1 - 2 * j / big_j)
 
 
 class EndToEndMemoryNetwork(torch.nn.Module):
@@ -238,9 +190,9 @@ class EndToEndMemoryNetwork(torch.nn.Module):
         looked_up = looked_up.unflatten(-1, tables.shape[1:])  # (…, J, T, models, d)
         if self.encoding == "bag":
             return looked_up.sum(-4)
-        order = _orders(words.shape[-1], self.d_model, self.encoding == "centred").to(tables)
-        order = order[(words > 0).sum(-1)]  # (…, J, d)
-        return (order[..., None, None, :] * looked_up).sum(-4)
+        factors = orders(words.shape[-1], self.d_model, self.encoding == "centred").to(tables)
+        factors = factors[(words > 0).sum(-1)]  # (…, J, d)
+        return (factors[..., None, None, :] * looked_up).sum(-4)
 
     def _remember(self, sentences, memory, ages):
         """Return for each table the embeddings of the memory: (B, models, N + empty, d)."""
@@ -305,15 +257,6 @@ class EndToEndMemoryNetwork(torch.nn.Module):
         for mine, its in zip(self.parameters(), alone.parameters(), strict=True):
             its.copy_(mine[:, :, index : index + 1])
         return alone.to(next(self.parameters()))
-
-
-@cache
-def _orders(longest, d_model, centred):
-    """Return the encodings of sentences of 0, 1, … words, 0 where no word is: (J + 1, J, d)."""
-    orders = torch.zeros(longest + 1, longest, d_model, dtype=torch.float64)
-    for n in range(longest + 1):
-        orders[n, :n] = position_encoding(n, d_model, centred=centred)
-    return orders
 
 
 def _kind(numbers):
