@@ -7,6 +7,7 @@ alike. All else is imported from its module; each module is one idea.
 `lookup`, `distributions`, `kernels`    one soft lookup; softmax and entropy; regression
 `attention`, `masks`, `patterns`        the reference; who may look at whom
 `online`, `flash`                       softmax in portions; attention in tiles
+`flash_triton`, `flash_kernels`         the same on a GPU
 `layers`, `latent`, `additive`          learned projections around it, three kinds
 `positions`, `position_bias`            where in the sequence
 `cache`, `paged`, `paged_attention`     what generation keeps, in one piece or in blocks
@@ -17,6 +18,7 @@ alike. All else is imported from its module; each module is one idea.
 `memory`, `tasks`                       a list of sentences as the memory; stories to train on
 `indexes`, `retrieval`                  a store that does not fit in memory
 `costs`                                 operations, parameters, bytes
+`checks`                                graders of the exercises, which name the mistake
 ======================================  =====================================================
 """
 

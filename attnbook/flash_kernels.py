@@ -29,10 +29,10 @@ LOG2_E = tl.constexpr(1.4426950408889634)
 
 @triton.jit
 def visible(first, last, before, after, n, TILE: tl.constexpr):
-    """Which of n entries a tile sees whose first and last row stand at these positions.
+    """Which of n entries a tile sees, given the positions of its first and last row.
 
-    Row p sees p - before ... p + after. Tiles from full_start to full_stop are seen by
-    every row in full; those from start to the first edge, and from there to stop, in part.
+    Row p sees p - before ... p + after. Every row sees all from full_start up to
+    full_stop; what lies before and after that, some rows do not.
     """
     start = tl.maximum(first - before, 0) // TILE * TILE
     stop = tl.minimum(last + after + 1, n)
@@ -133,7 +133,7 @@ def forward(
         position, before, after, n_k, scale, True, TILE_K, D_K, D_V,
     )  # fmt: skip
 
-    total = tl.where(total == 0, 1.0, total)  # a row that saw nothing; its peak is -inf
+    total = tl.where(total == 0, 1.0, total)  # of a row that saw nothing
     write(outputs, b, h, row, out / total[:, None], TILE_Q, D_V)
     tl.store(lse + head * n_q + rows, (peak + tl.log2(total)) * LN_2, rows < n_q)
 
