@@ -101,9 +101,8 @@ class Outcomes(SphinxDirective):
         chapters = chapters_of(self)
         lines = ["| chapter | to read | exercises | points |", "|---|--:|--:|--:|"]
         for one in chapters:
-            lines.append(
-                f"| {link(one)} | {one.minutes} min | {one.exercise_minutes} min | {one.points:g} |"
-            )
+            work = f"{one.exercise_minutes} min | {one.points:g}" if one.points else "– | –"
+            lines.append(f"| {link(one)} | {one.minutes} min | {work} |")
         lines.append("")
         for one in chapters:
             builds = f"Builds on {one.prerequisites}"
@@ -133,7 +132,8 @@ class Syllabus(SphinxDirective):
             points = sum(one.points for one in here)
             # A sum over chapters that do not exist yet would be wrong.
             whole = len(here) == len(chosen)
-            takes = f"{minutes} min, {points:g} points" if whole else "not yet known"
+            takes = f"{minutes} min" + (f", {points:g} points" if points else "")
+            takes = takes if whole else "not yet known"
             lines.append(f"| {when} | {', '.join(shown)} | {work} | {takes} |")
         return parsed(self, lines)
 
