@@ -3,6 +3,8 @@
     python benchmarks/memory_networks.py                 on the stories of attnbook.tasks
     python benchmarks/memory_networks.py FOLDER          on files in the bAbI format
 
+With ``--keep`` a run that was broken off goes on where it was.
+
 1,000 questions to train on, 100 of them for validation; 1,000 other ones to test. Each cell of the
 table is trained from several starts at once, and the one with the least error in validation counts;
 the errors of all are kept. Settings: Sukhbaatar et al. (2015), section 4.2, and where the paper is
@@ -121,6 +123,7 @@ def run(folder, cell, restarts, epochs):
         "task": task,
         "hops": hops,
         "variant": variant,
+        "restarts": restarts,
         "error": round(float(error[best]), 1),
         "error by training loss": round(float(error[int(loss.nan_to_num(torch.inf).argmin())]), 1),
         "errors": _percent(error),
@@ -167,28 +170,41 @@ def main():
     )
     parser.add_argument("--restarts", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--variants", nargs="+", help="only these columns, such as 'PE LS RN'")
+    parser.add_argument("--keep", action="store_true", help="keep the cells that are there already")
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     given = parser.parse_args()
     name = "memory_networks_babi" if given.folder else "memory_networks"
     processes = 1 if torch.cuda.is_available() else given.processes
-    begun, rows = time.perf_counter(), []
-    todo = cells(given.folder)
+    begun, rows, before = time.perf_counter(), [], 0
+    table_of_cells = cells(given.folder)
+    if given.keep:
+        kept = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        rows, before = kept["rows"], kept["about"]["minutes"]
+    have = {(row["task"], row["hops"], row["variant"]) for row in rows}
+    todo = [
+        cell
+        for cell in table_of_cells
+        if cell not in have and cell[2] in (given.variants or [cell[2]])
+    ]
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes, mp_context=spawn) as pool:
         jobs = [pool.submit(run, given.folder, cell, given.restarts, given.epochs) for cell in todo]
         for job in tqdm(concurrent.futures.as_completed(jobs), total=len(jobs)):
             rows.append(job.result())
-            rows.sort(key=lambda row: todo.index((row["task"], row["hops"], row["variant"])))
+            rows.sort(
+                key=lambda row: table_of_cells.index((row["task"], row["hops"], row["variant"]))
+            )
             # Saved after every cell: what is done is not lost.
             save(
                 name,
                 rows,
                 packages=["torch", "numpy"],
-                restarts=given.restarts,
                 epochs=given.epochs,
                 device="cuda" if torch.cuda.is_available() else f"cpu, {processes} processes",
-                minutes=round((time.perf_counter() - begun) / 60, 1),
-                cells=f"{len(rows)} of {len(todo)}",
+                minutes=round(before + (time.perf_counter() - begun) / 60, 1),
+                processor_minutes=round(sum(row["processor seconds"] for row in rows) / 60, 1),
+                cells=f"{len(rows)} of {len(table_of_cells)}",
                 load=round(os.getloadavg()[2], 1),
             )
     table(rows)

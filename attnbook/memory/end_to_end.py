@@ -170,7 +170,9 @@ class EndToEndMemoryNetwork(torch.nn.Module):
                 seen.append(self._weights(u, m, mask))
             o = self._read(u, m, c, mask)
             u = o + (u if self.mix is None else torch.einsum("brnd,dxre->brne", u, self.mix))
-        scores = torch.einsum("brd,vrd->brv", u[:, :, 0], self.words[:, self._answer])
+        # No word is no answer: its score is 0 by itself, so that its row is never learned.
+        scores = torch.einsum("brd,vrd->brv", u[:, :, 0], self.words[1:, self._answer])
+        scores = pad(scores, (1, 0))
         return (scores, torch.cat(seen, dim=2)) if return_weights else scores
 
     def _read(self, u, m, c, mask):

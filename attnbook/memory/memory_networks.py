@@ -13,7 +13,7 @@ trained by itself, by a margin, on stories that say which sentences it should ha
 from .._arrays import check_count, check_switch
 from .._torch import torch
 
-embedding = torch.nn.functional.embedding
+embedding, pad = torch.nn.functional.embedding, torch.nn.functional.pad
 
 # A word has three embeddings: in a candidate (a memory, or a word as the answer), in the question,
 # and in a memory that was already found (section 3.1: D = 3 |W|).
@@ -122,7 +122,8 @@ class MemoryNetwork(torch.nn.Module):
     def responses(self, sentences, memory, questions, found):
         """R: ``s_R([x, m_o1, …], w)`` for every word w, given the slots found: (B, models, V)."""
         asked = self._asked(self.u_r, sentences, memory, questions, found)
-        return torch.einsum("brd,vrd->brv", asked, self.u_r[CANDIDATE])
+        # No word is no answer: its score is 0 by itself, so that its column is never learned.
+        return pad(torch.einsum("brd,vrd->brv", asked, self.u_r[CANDIDATE, 1:]), (1, 0))
 
     def comparisons(self, sentences, memory, questions, found, slot):
         """O with time: ``s_Ot([x, m_o1, …], m_slot, m_i)``, and the other way round.

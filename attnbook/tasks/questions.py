@@ -110,8 +110,8 @@ def where_was_thing(world):
         journeys = _journeys(world, thing)
         for place in PLACES:
             into = [journey for journey in journeys if journey[1] == place]
-            if into and into[-1][0] is not None:
-                origin, _, support = into[-1]
+            origin, _, support = into[-1] if into else (None, None, None)
+            if origin is not None:
                 asked.append(("", f"Where was the {thing} before the {place}?", origin, support))
     return asked
 

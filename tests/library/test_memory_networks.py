@@ -4,7 +4,13 @@ import numpy
 import pytest
 import torch
 
-from attnbook.memory import MemoryNetwork, evaluate_strongly, margin_loss, train_strongly
+from attnbook.memory import (
+    MemoryNetwork,
+    evaluate_strongly,
+    margin_loss,
+    strong,
+    train_strongly,
+)
 from attnbook.tasks import Vocabulary, encode, examples, make_stories
 
 TINY = {
@@ -12,7 +18,7 @@ TINY = {
     "memory": torch.tensor([[3, 2, 1, 4], [1, 2, 0, 0], [2, 0, 0, 0]]),
     "questions": torch.tensor([[1, 3], [2, 0], [4, 1]]),
 }
-SUPPORT = torch.tensor([[1, 2], [1, 0], [0, -1]])
+SUPPORT = torch.tensor([[1, 2], [1, -1], [0, -1]])
 ANSWERS = torch.tensor([4, 1, 2])
 
 
@@ -105,7 +111,7 @@ def rows():
 
 @pytest.mark.parametrize("time", [True, False])
 @pytest.mark.parametrize("hops", [1, 2])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(12))
 def test_lookups_and_answers_equal_those_by_hand(time, hops, seed):
     model = network(seed, time=time, hops=hops)
     scores, found = model(**TINY)
@@ -195,6 +201,30 @@ def test_learns_to_find_the_facts_that_it_is_told(task, hops, most):
     assert wrong.max() <= most
     assert astray.max() <= most
     assert (history[-1] < 0.5 * history[0]).all()
+
+
+def test_of_equal_memories_the_newest_is_found():
+    model = network()
+    with torch.no_grad():
+        model.u_t.zero_()
+    memory = torch.tensor([[1, 2, 1, 2]])
+    _, found = model(TINY["sentences"], memory, TINY["questions"][:1])
+    assert (found < 2).all()
+
+
+def test_no_word_stays_nothing():
+    model = network(hops=2)
+    margin_loss(model, *TINY.values(), ANSWERS, SUPPORT, margin=9.0).sum().backward()
+    assert (model.u_o.grad[:, 0] == 0).all()
+    assert (model.u_r.grad[:, 0] == 0).all()
+
+
+def test_rate_falls_to_0_in_a_straight_line(monkeypatch):
+    told = examples(make_stories(1, 20, seed=1))
+    words, rates = Vocabulary(told), []
+    monkeypatch.setattr(strong, "descend", lambda model, loss, rate, clip: rates.append(rate))
+    train_strongly(MemoryNetwork(len(words)), encode(told, words), epochs=4, rate=0.8)
+    assert rates == pytest.approx([0.8, 0.6, 0.4, 0.2])
 
 
 def test_without_time_the_latest_place_cannot_be_told():

@@ -79,6 +79,15 @@ def test_seed_decides():
     assert not torch.allclose(ends[0], ends[2])
 
 
+def test_noise_changes_the_ages_in_training():
+    ends = []
+    for noise in (0.0, 0.5):
+        model = network()
+        train(model, DATA, DATA, Schedule(epochs=1, noise=noise), seed=1)
+        ends.append(model.words.detach())
+    assert not torch.allclose(*ends)
+
+
 def test_rate_is_halved(monkeypatch):
     rates = []
     monkeypatch.setattr(module, "descend", lambda model, loss, rate, clip: rates.append(rate))
