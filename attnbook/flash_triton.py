@@ -49,7 +49,7 @@ SMALL = {
 
 
 def flash_attention(q, k, v, *, causal=False, window=None, scale=None, return_lse=False):
-    r"""``softmax(q k^T * scale) v`` on a GPU, exact, in memory of order n.
+    r"""``softmax(q k^T * scale) v`` on a GPU, exact up to rounding, in memory of order n.
 
     Parameters
     ----------
@@ -65,8 +65,9 @@ def flash_attention(q, k, v, *, causal=False, window=None, scale=None, return_ls
     -------
     out : tensor, shape (B, H, n_q, d_v), the dtype of the inputs
         A query that may attend to nothing gets 0. Sums are in float32; weights are rounded to the
-        dtype of the inputs before they meet the values. A query that may see a NaN or an infinity
-        in a key or a value gets no finite output; one that may not sees nothing of it.
+        dtype of the inputs before they meet the values. A query that may see a NaN, or an infinite
+        value, gets no finite output, and one that may not see it sees nothing of it. An infinite
+        key counts as its scores do.
     lse : tensor, shape (B, H, n_q), float32, in nats; only if ``return_lse``
         -inf for a query that may attend to nothing.
 
@@ -103,9 +104,11 @@ def flash_attention(q, k, v, *, causal=False, window=None, scale=None, return_ls
         raise ValueError(
             f"d_k is {q.shape[-1]} and d_v is {v.shape[-1]}; the GPU kernel takes widths up to 256"
         )
-    if q.shape[:3].numel() >= 2**31 - 128 * q.shape[:2].numel():
+    (n_heads, n_q, n_k), most = (q.shape[:2].numel(), q.shape[2], k.shape[2]), 2**31 - 512
+    if n_heads * (n_q + 128) > most or n_q + n_k > most:
         raise ValueError(
-            f"q has shape {tuple(q.shape)}; the GPU kernel takes fewer than 2^31 queries"
+            f"q has shape {tuple(q.shape)}, k {tuple(k.shape)}; the GPU kernel counts queries of "
+            "all heads, and positions, below 2^31"
         )
     left, right = (None, None) if window is None else check_window(window)
     if check_switch("causal", causal):
@@ -113,9 +116,9 @@ def flash_attention(q, k, v, *, causal=False, window=None, scale=None, return_ls
     scale = scale_of(scale, q.shape[-1])
     if scale < 0:  # the kernels look for the largest score before they scale
         q, scale = -q, -scale
-    everything = q.shape[2] + k.shape[2]
-    before, after = (everything if x is None else min(x, everything) for x in (left, right))
-    out, lse = flash_forward(filled(q), filled(k), filled(v), before, after, scale)
+    before = k.shape[2] if left is None else min(left, k.shape[2])  # more than all is all
+    after = q.shape[2] if right is None else min(right, q.shape[2])
+    out, lse = flash_forward(padded(q), padded(k), padded(v), before, after, scale)
     out = out[..., : v.shape[-1]]
     return (out, lse) if return_lse else out
 
@@ -128,8 +131,7 @@ def flash_forward(
     out, lse = like_results(q, k, v, before, after, scale)
     if q.numel() == 0 or k.numel() == 0:
         return out.zero_(), lse.fill_(-torch.inf)
-    size = sizes(q, k)
-    tiles = tiles_for(q, v)[0]
+    (q, k, v), size, tiles = aligned(q, k, v), sizes(q, k), tiles_for(q, v)[0]
     with on(q.device):
         flash_kernels.forward[programs(q, tiles.queries)](
             rows(q, tiles.queries), rows(k, tiles.keys), rows(v, tiles.keys),
@@ -160,7 +162,7 @@ def flash_backward(
     (_, for_queries, for_keys), left = tiles_for(q, v), before < k.shape[2] - 1
     n_padded = triton.cdiv(q.shape[2], 128) * 128  # whole tiles, whatever their size
     log_sums, deltas = q.new_empty((2, *q.shape[:2], n_padded), dtype=torch.float32)
-    d_out = filled(d_out)
+    q, k, v, out, d_out = aligned(q, k, v, out, d_out)
     with on(q.device):
         t = for_queries
         flash_kernels.backward_queries[programs(q, t.queries)](
@@ -199,19 +201,27 @@ def pull_back(ctx, d_out, d_lse):
 flash_forward.register_autograd(pull_back, setup_context=remember)
 
 
-def filled(x):
-    """Return x as the copy engine can read it: numbers of a row side by side, in 16-byte words."""
+def padded(x):
+    """Return x with a width that fills 16-byte words: zeros change no score and no sum."""
     unit = 16 // x.element_size()
-    if x.shape[-1] % unit or x.shape[-1] == 0:
-        return torch.nn.functional.pad(x, (0, unit - x.shape[-1] % unit))
-    *strides, last = x.stride()
-    if (
-        last == 1
-        and all(s > 0 and s % unit == 0 for s in strides)
-        and x.storage_offset() % unit == 0
-    ):
-        return x
-    return x.clone(memory_format=torch.contiguous_format)
+    return torch.nn.functional.pad(
+        x, (0, max(unit, triton.cdiv(x.shape[-1], unit) * unit) - x.shape[-1])
+    )
+
+
+def aligned(*tensors):
+    """Return tensors as the copy engine reads them: whole rows, apart by 16-byte words.
+
+    Most lie like that already; the others are copied.
+    """
+    ready = []
+    for x in tensors:
+        unit = 16 // x.element_size()
+        *strides, last = x.stride()
+        words = last == 1 and all(s > 0 and s % unit == 0 for s in strides)
+        words = words and x.storage_offset() % unit == 0
+        ready.append(x if words else x.clone(memory_format=torch.contiguous_format))
+    return ready
 
 
 def width(x):
