@@ -204,9 +204,8 @@ flash_forward.register_autograd(pull_back, setup_context=remember)
 def padded(x):
     """Return x with a width that fills 16-byte words: zeros change no score and no sum."""
     unit = 16 // x.element_size()
-    return torch.nn.functional.pad(
-        x, (0, max(unit, triton.cdiv(x.shape[-1], unit) * unit) - x.shape[-1])
-    )
+    missing = unit if x.shape[-1] == 0 else -x.shape[-1] % unit
+    return torch.nn.functional.pad(x, (0, missing)) if missing else x
 
 
 def aligned(*tensors):
