@@ -28,7 +28,7 @@ class OnlineSoftmax(Figure):
     """
 
     name = "online_softmax"
-    heights = (724, 1160)
+    heights = (740, 1196)
     examples: ClassVar[list[dict]] = [
         {},
         {"forget": True},

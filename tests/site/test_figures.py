@@ -5,6 +5,7 @@ import math
 import sys
 from pathlib import Path
 
+import build_site
 import pytest
 from pages import awake, file_address, page_names, watched
 
@@ -108,8 +109,15 @@ def test_a_phone_holds_the_figure(browser, tmp_path, name):
             assert control.bounding_box()["height"] >= 44
 
 
+def has_a_figure(name):
+    """Whether the source of this page makes a figure."""
+    source = next(build_site.ROOT.glob(name.replace(".html", ".[im]*")), None)  # .ipynb, .md
+    text = source.read_text("utf-8") if source else ""
+    return "attnbook.figures import" in text or "{live-figure}" in text
+
+
 #: The pages that show a figure.
-WITH_FIGURES = [name for name in page_names() if name.startswith(("chapters/", "index"))]
+WITH_FIGURES = [name for name in page_names() if has_a_figure(name)]
 
 
 @pytest.fixture(scope="module", params=WITH_FIGURES)
