@@ -7,7 +7,7 @@ and over all that could have been found or said in its place. Compare `training`
 is all that is told, and a softmax passes the gradient on to the lookups.
 """
 
-from .._arrays import check_number
+from .._arrays import check_count, check_number
 from .._torch import torch
 from .training import Tensors, descend
 
@@ -103,6 +103,7 @@ def train_strongly(
     list of tensor, each (models,)
         The mean loss in each epoch.
     """
+    epochs = check_count("epochs", epochs, least=1)
     generator = torch.Generator().manual_seed(seed)
     data = Tensors(data, next(model.parameters()).device)
     history, epochs = [], range(epochs)

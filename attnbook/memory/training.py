@@ -11,6 +11,7 @@ heart. All models of a network are trained at once, on the same batches, each fr
 from dataclasses import dataclass, field
 from math import ceil, inf
 
+from .._arrays import check_count, check_number
 from .._torch import torch
 
 
@@ -36,6 +37,11 @@ class Schedule:
     patience : int
     noise : float
         Empty memories to add at most, in parts of the sentences; 0.1 in the paper.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not of its kind, or is too small.
     """
 
     epochs: int = 100
@@ -46,6 +52,16 @@ class Schedule:
     linear_start: int = 0
     patience: int = 2
     noise: float = 0.0
+
+    def __post_init__(self):
+        for name in ("epochs", "linear_start"):
+            check_count(name, getattr(self, name))
+        for name in ("batch_size", "halve_every", "patience"):
+            check_count(name, getattr(self, name), least=1)
+        for name in ("rate", "clip"):
+            check_number(name, getattr(self, name), positive=True, infinite=name == "clip")
+        if check_number("noise", self.noise) < 0:
+            raise ValueError(f"noise must be at least 0; got {self.noise}")
 
 
 @dataclass

@@ -255,6 +255,7 @@ def test_without_time_the_latest_place_cannot_be_told():
             lambda: margin_loss(network(), *TINY.values(), ANSWERS, SUPPORT, margin=0),
             "margin must be > 0",
         ),
+        (lambda: train_strongly(network(), None, epochs=0), "epochs must be at least 1"),
     ],
 )
 def test_errors(call, message):

@@ -113,6 +113,26 @@ def test_the_paper_s_settings():
     assert schedule.linear_start == schedule.noise == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"epochs": -1}, ValueError, "epochs must be at least 0; got -1"),
+        ({"epochs": 1.5}, TypeError, "epochs must be an integer; got 1.5"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1; got 0"),
+        ({"rate": 0.0}, ValueError, "rate must be > 0"),
+        ({"rate": float("inf")}, ValueError, "rate must be > 0 and finite"),
+        ({"halve_every": 0}, ValueError, "halve_every must be at least 1"),
+        ({"clip": -1.0}, ValueError, "clip must be > 0"),
+        ({"linear_start": -1}, ValueError, "linear_start must be at least 0"),
+        ({"patience": 0}, ValueError, "patience must be at least 1"),
+        ({"noise": -0.1}, ValueError, "noise must be at least 0; got -0.1"),
+    ],
+)
+def test_errors_in_the_schedule(change, error, message):
+    with pytest.raises(error, match=message):
+        Schedule(**change)
+
+
 def test_batches_hold_each_example_once(monkeypatch):
     seen = []
     batch = module.Tensors.batch
