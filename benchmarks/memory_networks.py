@@ -57,8 +57,8 @@ def cells(folder):
     table = [(task, hops, "strong") for task, hops in FACTS.items()]
     table += [
         (task, hops, variant)
-        for variant in reversed(PAPERS)
         for hops in (3, 2, 1)
+        for variant in reversed(PAPERS)
         for task in FACTS
     ]
     return table + [(task, 3, variant) for variant in CHANGED for task in FACTS]
