@@ -154,7 +154,7 @@ def _epoch(model, data, schedule, rate, generator):
         loss = _losses(scores, answers).sum(0)  # (models,)
         descend(model, loss, rate, schedule.clip)
         total = total + loss.detach()
-    return total / len(data)
+    return (total / len(data)).cpu()
 
 
 def descend(model, loss, rate, clip=inf):
