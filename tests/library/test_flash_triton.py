@@ -180,9 +180,9 @@ def test_a_row_with_nothing_to_attend_to_gives_0_and_no_gradient():
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf])
 @pytest.mark.parametrize("where", ["key", "value"])
 def test_what_lies_behind_the_mask_reaches_nothing(poison, where):
-    q, k, v = draw(40, 170, 4, 2)
+    q, k, v = draw(40, 180, 4, 2)  # queries stand at 140 and after, and look back by 2
     dirty_k, dirty_v = k.clone(), v.clone()
-    (dirty_k if where == "key" else dirty_v)[:, :, 100:128] = poison  # behind everybody's window
+    (dirty_k if where == "key" else dirty_v)[:, :, 100:138] = poison  # in tiles that are read, too
     results = []
     for keys, values in ((k, v), (dirty_k, dirty_v)):
         leaves = [x.clone().requires_grad_() for x in (q, keys, values)]
