@@ -287,6 +287,15 @@ def test_what_lies_well_is_not_copied():
         assert flash_triton.aligned(x)[0] is x
 
 
+def test_what_does_not_lie_well_is_copied():
+    q, _, _ = draw(30, 30, 4, 2, 64, 64)
+    for x in (q[:, :1].expand_as(q), q[..., 1:9], q[..., ::2], q.mT[..., :24]):
+        (copy,) = flash_triton.aligned(x)
+        *strides, last = copy.stride()
+        assert torch.equal(copy, x) and copy.storage_offset() == 0
+        assert last == 1 and all(s > 0 and s % 8 == 0 for s in strides)
+
+
 def test_the_same_bits_each_time():
     leaves = [x.requires_grad_() for x in draw(300, 300, 4, 2)]
     runs = [torch.autograd.grad(flash_attention(*leaves).sum(), leaves) for _ in range(2)]
