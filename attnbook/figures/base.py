@@ -25,9 +25,15 @@ HERE = Path(__file__).parent
 def module_text(name: str, folder: Path = HERE) -> str:
     """Return the JavaScript of one figure: the shared kit in front, the figure behind.
 
-    Plain text, joined here and nowhere else, so that the page and Jupyter run the same module.
+    Between them stands ``const DATA = …``, if the figure has a file ``data/<name>.json``: trained
+    weights, say. Plain text, joined here and nowhere else, so that the page and Jupyter run the
+    same module.
     """
-    return f"{(HERE / 'kit.js').read_text('utf-8')}\n{(folder / f'{name}.js').read_text('utf-8')}"
+    parts = [(HERE / "kit.js").read_text("utf-8")]
+    data = folder / "data" / f"{name}.json"
+    if data.exists():
+        parts.append(f"const DATA = {data.read_text('utf-8').strip()};")
+    return "\n".join([*parts, (folder / f"{name}.js").read_text("utf-8")])
 
 
 def style_text() -> str:
