@@ -51,7 +51,7 @@ class Tiles(Figure):
     """
 
     name = "tiles"
-    heights = (852, 1360)
+    heights = (870, 1380)
     examples: ClassVar[list[dict]] = [
         {},
         {"step": 0},
