@@ -67,7 +67,7 @@ const editor = ({ model, read, id }) => {
   const rows = html("div", { role: "group", "aria-label": "Sentences of the story" });
   const write = (sentences) => change(model, { sentences });
   const addButton = html("button", { type: "button", onclick: () => write([...read().sentences, ["John", "went to", "kitchen"]]) }, "Add a sentence");
-  const node = html("details", { class: "ab-more", style: "flex: 1 1 100%" }, html("summary", {}, "Write your own story"), rows,
+  const node = html("details", { class: "ab-more", style: "flex: 1 1 100%; min-width: 0" }, html("summary", {}, "Write your own story"), rows,
     html("div", { class: "ab-buttons", style: "margin-top: 0.4rem" }, addButton));
   function makeRow(i) {
     const set = (at) => (event) => write(read().sentences.map((sentence, j) => {
@@ -75,15 +75,15 @@ const editor = ({ model, read, id }) => {
       const next = sentence.with(at, event.target.value);
       return objectsOf(next[1]).includes(next[2]) ? next : next.with(2, objectsOf(next[1])[0]);
     }));
-    const selects = ["who", "did what", "to what or where"].map((words, at) => html("select", { id: `${id}-${i}-${at}`, style: "padding: 0 0.3rem; min-width: 0; flex: 1 1 auto",
+    const selects = ["who", "did what", "to what or where"].map((words, at) => html("select", { id: `${id}-${i}-${at}`, style: `padding: 0 0.2rem; min-width: 0; width: 0; flex: ${[6, 9, 7.5][at]}`,
       "aria-label": `Sentence ${i + 1}: ${words}`, onchange: set(at) }));
-    const remove = html("button", { type: "button", style: "min-width: 44px; padding: 0", "aria-label": `Remove sentence ${i + 1}`, onclick: () => {
+    const remove = html("button", { type: "button", style: "flex: none; width: 44px; padding: 0", "aria-label": `Remove sentence ${i + 1}`, onclick: () => {
       write(read().sentences.filter((_, j) => j !== i));
       // The row may be gone when this is drawn: the focus stays in the story.
       queueMicrotask(() => (rows.children[Math.min(i, rows.children.length - 1)].lastChild).focus());
     } }, "×");
     return html("div", { style: "display: flex; gap: 0.3rem; max-width: 30rem; margin-bottom: 0.3rem; align-items: center" },
-      html("span", { style: "width: 1rem", class: "ab-muted-text", "aria-hidden": "true" }, String(i + 1)), ...selects, remove);
+      html("span", { style: "flex: none; width: 0.8rem", class: "ab-muted-text", "aria-hidden": "true" }, String(i + 1)), ...selects, remove);
   }
   return { node, refresh: ({ sentences }) => {
     while (rows.children.length > sentences.length) rows.lastChild.remove();

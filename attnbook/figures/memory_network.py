@@ -56,7 +56,7 @@ class MemoryNetwork(Figure):
     """
 
     name = "memory_network"
-    heights = (690, 940)
+    heights = (710, 965)
     examples: ClassVar[list[dict]] = [
         {},
         {"network": "one"},

@@ -97,7 +97,8 @@ function mount(quiz) {
   const chapter = quiz.dataset.quiz;
   const places = [...quiz.querySelectorAll(".ab-question")];
   const ids = new Set(places.map((place) => place.dataset.id));
-  const right = new Set((progress.read(chapter)?.right ?? []).filter((id) => ids.has(id)));
+  const kept = () => (progress.read(chapter)?.right ?? []).filter((id) => ids.has(id));
+  const right = new Set(kept());
 
   const state = quiz.querySelector(".ab-state");
   const [clearOne, clearAll] = quiz.querySelectorAll("[data-clear]");
@@ -124,6 +125,11 @@ function mount(quiz) {
     show();
     places[0].querySelector("input, button").focus({ preventScroll: true }); // the button hides itself
   };
+  onProgressElsewhere(() => {
+    right.clear();
+    kept().forEach((id) => right.add(id));
+    show();
+  });
   clearOne.addEventListener("click", () => reset(false));
   clearAll.addEventListener("click", () => reset(true));
 
@@ -134,6 +140,7 @@ function mount(quiz) {
       const verdict = judges[place.dataset.kind](place, answers);
       explain(feedback, verdict);
       if (!verdict.right) return;
+      kept().forEach((id) => right.add(id)); // another tab may have answered since
       right.add(place.dataset.id);
       progress.write(chapter, { right: [...right], of: places.length });
       show();

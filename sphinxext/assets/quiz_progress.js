@@ -45,5 +45,11 @@ function markChapters() {
   }
 }
 
+/** Call `act` when the kept answers changed elsewhere: in another tab, or on a page that this one came back from. */
+function onProgressElsewhere(act) {
+  addEventListener("storage", ({ key }) => (key === null || key.startsWith(PREFIX)) && act());
+  addEventListener("pageshow", ({ persisted }) => persisted && act());
+}
+
 markChapters();
-addEventListener("pageshow", (event) => event.persisted && markChapters()); // back from a chapter
+onProgressElsewhere(markChapters);
