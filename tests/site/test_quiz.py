@@ -6,6 +6,7 @@ import export_quizzes
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from pages import file_address, watched
+from playwright.sync_api import expect
 
 from sphinxext.quiz_source import load
 
@@ -253,37 +254,57 @@ def test_controls_have_names_and_feedback_is_live(page):
 # ------------------------------------------------------------------ progress
 
 
-def test_progress_is_kept_shown_and_cleared(browser, site):
-    """Right answers outlive the page, stand beside the chapter, and can be forgotten."""
+def test_progress_is_kept_shown_and_cleared(browser, site_url):
+    """Right answers outlive the page, stand beside the chapter, and can be forgotten.
+
+    Over HTTP: between two pages from files Chromium may change its process, and a page that is
+    opened within milliseconds of a write then misses it (measured: 12 of 100; over HTTP none).
+    """
     question = load(PATHS[PAGE]).questions[1]
     with watched(browser) as page:
-        page.goto(file_address(site, PAGE))
+        page.goto(f"{site_url}/{PAGE}")
         answer_number(page, question)
         link = page.locator("nav.bd-links li.current > a")
         assert link.inner_text().split("quiz")[1].strip() == "1 of 8"
 
-        page.goto(file_address(site, PAGE))
+        page.goto(f"{site_url}/{PAGE}")
         assert "answered" in place(page, question).locator("legend").inner_text()
         assert page.locator(".ab-state").inner_text().startswith("1 of 8 answered right.")
 
-        page.goto(file_address(site, "index.html"))
+        page.goto(f"{site_url}/index.html")
         marked = page.locator("a:has(.ab-quiz-mark)")
         assert marked.count() == 2  # the sidebar and the list on the page
         for i in range(2):
             assert marked.nth(i).get_attribute("href") == PAGE
-        page.goto(file_address(site, "chapters/lookup/dictionary.html"))
+        page.goto(f"{site_url}/chapters/lookup/dictionary.html")
         assert page.locator(".ab-state").inner_text().startswith("0 of 6")
         assert page.locator(".ab-quiz-mark").count() == 1
         page.get_by_role("button", name="Clear all quizzes").click()
         assert page.locator(".ab-quiz-mark").count() == 0
 
-        page.goto(file_address(site, PAGE))
+        page.goto(f"{site_url}/{PAGE}")
         assert page.locator(".ab-state").inner_text().startswith("0 of 8")
         answer_number(page, question)
         page.get_by_role("button", name="Clear this quiz").click()
         assert page.locator(".ab-state").inner_text().startswith("0 of 8")
         assert not page.get_by_role("button", name="Clear this quiz").is_visible()
         assert page.evaluate("Object.keys(localStorage).filter(k => k.includes('quiz'))") == []
+        assert page.problems == []
+
+
+def test_two_tabs_keep_each_others_answers(browser, site_url):
+    """What one tab answers stands in the other, and is not lost when that one answers too."""
+    first, second, *_ = (q for q in load(PATHS[PAGE]).questions if q.kind == "number")
+    with watched(browser) as page:
+        page.goto(f"{site_url}/{PAGE}")
+        other = page.context.new_page()
+        other.goto(f"{site_url}/{PAGE}")
+        answer_number(page, first)
+        expect(place(other, first).locator("legend")).to_contain_text("answered")
+        answer_number(other, second)
+        expect(page.locator(".ab-state")).to_contain_text("2 of 8 answered right.")
+        other.get_by_role("button", name="Clear all quizzes").click()
+        expect(page.locator(".ab-state")).to_contain_text("0 of 8 answered right.")
         assert page.problems == []
 
 
