@@ -17,6 +17,7 @@ from attnbook.figures.one_slider import OneSlider
 from attnbook.figures.online_softmax import OnlineSoftmax
 from attnbook.figures.plane import LookupPlane
 from attnbook.figures.projections import Projections
+from attnbook.figures.self_attention import SelfAttention
 from attnbook.figures.temperature import Temperature
 from attnbook.figures.tiles import Tiles
 
@@ -31,6 +32,7 @@ __all__ = [
     "OneSlider",
     "OnlineSoftmax",
     "Projections",
+    "SelfAttention",
     "Temperature",
     "Tiles",
     "module_text",
