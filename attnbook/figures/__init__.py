@@ -12,6 +12,7 @@ from attnbook.figures.dimension import Dimension
 from attnbook.figures.heatmap import Heatmap
 from attnbook.figures.kernel import KernelRegression
 from attnbook.figures.line import HardSoftLine
+from attnbook.figures.mask import MaskPainter
 from attnbook.figures.memory_network import MemoryNetwork
 from attnbook.figures.one_slider import OneSlider
 from attnbook.figures.online_softmax import OnlineSoftmax
@@ -28,6 +29,7 @@ __all__ = [
     "Heatmap",
     "KernelRegression",
     "LookupPlane",
+    "MaskPainter",
     "MemoryNetwork",
     "OneSlider",
     "OnlineSoftmax",
