@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from . import dictionary, flash, queries_keys_values, soft_lookup, temperature
+from . import dictionary, flash, memory_networks, queries_keys_values, soft_lookup, temperature
 from .core import Exercise, find_mistake, right_answers, run
 from .report import (
     all_good,
@@ -31,7 +31,14 @@ __all__ = ["EXERCISES", "Result", "check"]
 #: Every exercise of the book by its name.
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for chapter in (dictionary, soft_lookup, temperature, queries_keys_values, flash)
+    for chapter in (
+        dictionary,
+        soft_lookup,
+        temperature,
+        queries_keys_values,
+        memory_networks,
+        flash,
+    )
     for exercise in chapter.EXERCISES
 }
 
