@@ -12,8 +12,11 @@ answers go into `tests/exercises/test_bank_*.py`.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+import numpy as np
 
 from . import dictionary, flash, memory_networks, queries_keys_values, soft_lookup, temperature
 from .core import Exercise, find_mistake, right_answers, run
@@ -21,6 +24,7 @@ from .report import (
     all_good,
     arity_problem,
     changed_array,
+    describe_input,
     in_general,
     of_mistake,
     with_case,
@@ -110,7 +114,10 @@ def check(name: str, function, *, seed: int = 0, show: bool = True) -> Result:
         near = get_close_matches(str(name), EXERCISES, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(EXERCISES)}"
         raise ValueError(f"no exercise {name!r}{meant}")
-    result = _examine(EXERCISES[name], function, seed)
+    # A notebook may have made warnings and roundings into errors: not those of the grader.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        result = _examine(EXERCISES[name], function, seed)
     if show:
         print(result.message)
     return result
@@ -135,11 +142,12 @@ def _examine(exercise: Exercise, function, seed: int) -> Result:
     if all(isinstance(g.error, NotImplementedError) or g.value is ... for g in got):
         return Result(exercise.name, False, f"{exercise.name}: not written yet.")
     if all_good(exercise, right, got):
-        changed = [which for g in got for which in g.changed]
-        if not changed:
+        at = next((i for i, g in enumerate(got) if g.changed), None)
+        if at is None:
             words = f"{exercise.name}: right, on all {len(cases)} inputs."
             return Result(exercise.name, True, words)
-        return not_yet(changed_array(exercise.parameters[changed[0]]))
+        words = changed_array(exercise.parameters[got[at].changed[0]])
+        return not_yet(f"{words}\n{describe_input(exercise, cases[at])}")
     found = find_mistake(exercise, seed, got)
     if found:
         mistake, at, open_cases = found

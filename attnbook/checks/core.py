@@ -87,7 +87,7 @@ def run(function: Callable, args: tuple) -> Outcome:
         ):
             warnings.simplefilter("ignore")
             value = function(*given)
-    except (Exception, SystemExit) as stopped:  # an interrupt by the reader goes through
+    except (Exception, SystemExit, GeneratorExit) as stopped:  # a reader's interrupt goes through
         error = stopped
     pairs = enumerate(zip(args, given, strict=True))
     changed = tuple(i for i, (before, after) in pairs if _differ(before, after))
@@ -133,7 +133,8 @@ def same_value(expected, got, rtol: float) -> bool:
         )
     want, have = as_numbers(expected), as_numbers(got)
     if want is None or have is None:
-        return expected is got or (isinstance(expected, str) and expected == got)
+        # By `str` itself: the other value may say that it equals everything.
+        return expected is got or (isinstance(expected, str) and str.__eq__(expected, got) is True)
     if want.shape != have.shape:
         return False
     # Compared with the largest entry too, since a small one may be a difference of large ones.
@@ -148,7 +149,7 @@ def as_numbers(value) -> np.ndarray | None:
     try:
         array = np.asarray(value)
         return array.astype(np.float64) if array.dtype.kind in "biuf" else None
-    except (TypeError, ValueError, RuntimeError):
+    except Exception:  # of a value that can be turned into an array, but fails at it
         return None
 
 

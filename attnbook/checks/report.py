@@ -16,6 +16,13 @@ WIDTH = 80  # of the text, so that it fits under a cell
 
 def show(value) -> str:
     """Write a value so that it can be read, and typed in again where it is small."""
+    try:
+        return _written(value)
+    except Exception:  # a reader's own class may fail at this too
+        return f"a value of type {type(value).__name__} that cannot be shown"
+
+
+def _written(value) -> str:
     if isinstance(value, tuple | list) and not all(np.isscalar(item) for item in value):
         return "(" + ", ".join(show(item) for item in value) + ")"
     if isinstance(value, types.FunctionType):
@@ -56,7 +63,10 @@ def describe_outcome(outcome: Outcome) -> str:
     """Say what a call returned or raised."""
     if outcome.error is None:
         return show(outcome.value)
-    text = " ".join(str(outcome.error).split())[:200]
+    try:
+        text = " ".join(str(outcome.error).split())[:200]
+    except Exception:  # as in `show`
+        text = ""
     return f"{type(outcome.error).__name__}{f': {text}' if text else ''}"
 
 
@@ -191,22 +201,49 @@ def in_general(
     if problem:
         return first, problem
     rest = f" It is right on {len(cases) - len(failing)} of {len(cases)} inputs."
-    numbers = as_numbers(came.value)
-    if numbers is not None and np.isnan(numbers).any():
-        if numbers.ndim == 0:
-            return first, "The result is NaN." + rest
-        return (
-            first,
-            f"Row {first_wrong_row(expected.value, came.value)} of the result is NaN." + rest,
-        )
+    problem = number_problem(exercise, expected.value, came.value)
+    if problem:
+        return first, problem + rest
     factor = common_factor(right, got)
     if factor is not None:
         return first, f"Your result is {factor:.4g} times the right one, on every input."
-    last = failing[-1]  # the largest: on a small input a result may well stay the same
-    ignored = ignored_argument(exercise, function, cases[last], got[last])
+    ignored = ignored_argument(exercise, function, cases, got)
     if ignored:
         return first, f"Your result does not depend on `{ignored}`: other {ignored} give the same."
-    return first, "Some numbers are not right." + rest
+    return first, which_of(exercise, expected.value, came.value) + " not right." + rest
+
+
+def number_problem(exercise: Exercise, expected, got) -> str | None:
+    """Say so if numbers are NaN, infinite or cut off, where the right ones are not."""
+    result = "the result"
+    if isinstance(expected, tuple):
+        at = wrong_part(exercise, expected, got)
+        expected, got, result = expected[at], got[at], f"result {at + 1}"
+    want, have = as_numbers(expected), as_numbers(got)
+    if want is None or have is None:
+        return None
+    for name, bad in (("NaN", np.isnan(have)), ("infinite", np.isinf(have))):
+        if (bad & np.isfinite(want)).any():
+            if have.ndim == 0:
+                return f"{result.capitalize()} is {name}."
+            return f"Row {first_wrong_row(expected, got)} of {result} is {name}."
+    kind = np.asarray(got).dtype
+    if kind.kind in "iu" and np.array_equal(np.trunc(want), have):
+        return f"The numbers of {result} are cut off: its dtype is {kind}, for whole numbers only."
+    return None
+
+
+def wrong_part(exercise: Exercise, expected: tuple, got) -> int:
+    """Return which of several results is the first that is wrong."""
+    good = (same_value(e, g, exercise.rtol) for e, g in zip(expected, got, strict=True))
+    return next((i for i, right in enumerate(good) if not right), 0)
+
+
+def which_of(exercise: Exercise, expected, got) -> str:
+    """Say where some numbers are not right, if there are several results."""
+    if not isinstance(expected, tuple):
+        return "Some numbers are"
+    return f"Some numbers of result {wrong_part(exercise, expected, got) + 1} are"
 
 
 def _good(exercise: Exercise, right: Outcome, got: Outcome) -> bool:
@@ -233,15 +270,24 @@ def common_factor(right: list[Outcome], got: list[Outcome]) -> float | None:
     return factor if abs(factor) > 1e-3 and same_value(factor * r, g, 1e-6) else None
 
 
-def ignored_argument(exercise: Exercise, function, case: Case, came: Outcome) -> str | None:
-    """Return the name of an array that changes the right result, but not the reader's."""
-    before = run(exercise.reference, case.args)
-    for i, (name, value) in enumerate(zip(exercise.parameters, case.args, strict=True)):
-        if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
-            continue
-        other = value + np.random.default_rng(1).normal(size=value.shape)
-        args = (*case.args[:i], other, *case.args[i + 1 :])
-        after = run(exercise.reference, args)
-        if same(run(function, args), came, 1e-12) and not same(after, before, 1e-6):
-            return name
-    return None
+def ignored_argument(
+    exercise: Exercise, function, cases: list[Case], got: list[Outcome]
+) -> str | None:
+    """Return the array that changes most right results, but never the reader's, by its name."""
+    found = {}
+    for i, name in enumerate(exercise.parameters):
+        unmoved = []
+        for case, came in zip(cases, got, strict=True):
+            value = case.args[i]
+            if came.error or not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+                continue
+            other = value + np.random.default_rng(1).normal(size=value.shape)
+            args = (*case.args[:i], other, *case.args[i + 1 :])
+            before, after = run(exercise.reference, case.args), run(exercise.reference, args)
+            if not same(after, before, 1e-6):  # else the argument has no say here
+                unmoved.append(same(run(function, args), came, 1e-12))
+                if not unmoved[-1]:
+                    break
+        if unmoved and all(unmoved):
+            found[name] = len(unmoved)
+    return max(found, key=found.get, default=None)

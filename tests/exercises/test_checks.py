@@ -172,6 +172,71 @@ def test_a_constant_factor_and_an_unused_argument_are_seen():
     assert "does not depend on `values`" in blind.message
 
 
+def test_an_argument_is_called_unused_only_if_it_is_unused_everywhere():
+    right = EXERCISES["soft_lookup"].reference
+
+    def on_one_shape(q, k, v, m):
+        return right(q, k, v, m) if q.shape == (2, 2) else np.zeros((len(q), v.shape[1]))
+
+    message = check("soft_lookup", on_one_shape, show=False).message
+    assert "It is right on 1 of 13 inputs" in message and "depend" not in message
+
+
+def test_a_changed_array_is_shown_with_the_smallest_input():
+    def writes(scores):
+        scores -= scores.max(axis=-1, keepdims=True)
+        return np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+
+    right = EXERCISES["weights"].reference
+    result = check("weights", lambda s: writes(s) if s.dtype == float else right(s), show=False)
+    assert "you changed the caller's array: `scores`" in result.message
+    assert result.message.endswith("scores = [[0, 1]]   shape (1, 2)")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_what_cannot_even_be_written_does_not_stop_the_grader(name):
+    class Unwritable:
+        def __repr__(self):
+            raise LookupError
+
+        __array__ = __repr__
+
+    class Speechless(Exception):
+        __str__ = Unwritable.__repr__
+
+    def raises(*_):
+        raise Speechless
+
+    itself = []
+    itself.append(itself)
+    for function in (raises, lambda *_: Unwritable(), lambda *_: itself, lambda *_: 10**400):
+        assert check(name, function, show=False).message.startswith(f"{name}: not yet.")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_errors_that_a_notebook_asks_for_are_not_the_graders(name):
+    """A right function stays right where roundings and warnings are made errors."""
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check(name, EXERCISES[name].reference, seed=5, show=False)
+        assert not check(name, lambda *_: np.inf, seed=5, show=False)
+
+
+def test_what_says_that_it_equals_everything_is_not_believed():
+    class Anything:
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+    class AnyWord(str):
+        __eq__ = Anything.__eq__
+        __hash__ = str.__hash__
+
+    for answer in (Anything(), AnyWord("value")):
+        assert not check("which_is_which", lambda *_, a=answer: [a] * 3, show=False)
+
+
 @pytest.mark.parametrize(
     ("name", "function", "words"),
     [
@@ -180,6 +245,11 @@ def test_a_constant_factor_and_an_unused_argument_are_seen():
         ("weights", lambda scores: EXERCISES["weights"].reference(scores).T, "Is it transposed?"),
         ("weights", lambda scores: np.full(scores.shape, np.nan), "Row 0 of the result is NaN"),
         ("left_out_error", lambda x, y, h: np.nan, "The result is NaN"),
+        ("left_out_error", lambda x, y, h: np.inf, "The result is infinite"),
+        ("soft_lookup", lambda q, k, v, m: np.full((len(q), v.shape[1]), np.inf), "Row 0 of the"),
+        ("softmax_jacobian", lambda w, T: np.zeros((len(w),) * 2, int), "its dtype is int64"),
+        ("score_parts", lambda Q, K: (0.5 * (Q @ K.T + K @ Q.T), Q @ K.T), "of result 2 are not"),
+        ("score_parts", lambda Q, K: (Q @ K.T * np.nan, Q @ K.T), "Row 0 of result 1 is NaN"),
         ("nearest", lambda q, k, v: [0.5] * 40, "returns a list"),
     ],
 )
