@@ -48,7 +48,9 @@ def table(rows: list[dict], columns: dict) -> str:
 def machine(about: dict) -> str:
     """One sentence: what was measured on, with which versions, when."""
     versions = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
-    where = about.get("gpu") or f"{about['processor']}, {about['threads']} threads"
+    threads = about.get("threads")
+    plural = "" if threads == 1 else "s"
+    where = about.get("gpu") or f"{about['processor']}, {threads} thread{plural}"
     return f"Measured on {where}, with {versions}, on {about['date']}."
 
 
