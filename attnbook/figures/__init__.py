@@ -16,6 +16,7 @@ from attnbook.figures.mask import MaskPainter
 from attnbook.figures.memory_network import MemoryNetwork
 from attnbook.figures.one_slider import OneSlider
 from attnbook.figures.online_softmax import OnlineSoftmax
+from attnbook.figures.pattern_painter import PatternPainter
 from attnbook.figures.plane import LookupPlane
 from attnbook.figures.projections import Projections
 from attnbook.figures.self_attention import SelfAttention
@@ -33,6 +34,7 @@ __all__ = [
     "MemoryNetwork",
     "OneSlider",
     "OnlineSoftmax",
+    "PatternPainter",
     "Projections",
     "SelfAttention",
     "Temperature",
