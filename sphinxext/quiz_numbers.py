@@ -102,4 +102,6 @@ def show(text, names: dict | None = None) -> str:
 
 def fill(text: str, names: dict | None = None) -> str:
     """Put the numbers into a text: each `{{ expression | format }}` becomes its value."""
+    if "{{" in INSERT.sub("", text):
+        raise NumberError("'{{' has no '}}' after it")
     return INSERT.sub(lambda match: show(match[1], names), text)

@@ -88,6 +88,9 @@ def _number(question):
 def _order(question):
     n = len(question["steps"])
     pairs = set()
+    for i, step in enumerate(question["steps"]):
+        if step in question["steps"][:i]:
+            yield f"steps[{i + 1}]", "is the same as a step above it"
     for i, mistake in enumerate(question["mistakes"]):
         if not mistake["before"] < mistake["puts"] <= n:
             yield (
@@ -106,7 +109,8 @@ RULES = {"one": _choices, "several": _choices, "number": _number, "order": _orde
 
 def _errors(schema: dict, data) -> list:
     found = Draft202012Validator(schema).iter_errors(data)
-    leaves = (leaf for error in found for leaf in _leaves(error))
+    leaves = [leaf for error in found for leaf in _leaves(error)]
+    leaves = [e for e in leaves if e.validator != "unevaluatedProperties" or _unknown(e)]
     unique = {(str(list(e.absolute_path)), e.message): e for e in leaves}
     return [unique[key] for key in sorted(unique)]
 
@@ -123,12 +127,29 @@ def _field(path) -> str:
     return words.removeprefix(".")
 
 
+def _known(schema: dict) -> list[str]:
+    """Return the names of the fields that a schema knows, its own and those that it refers to."""
+    names = list(schema.get("properties", {}))
+    for other in schema.get("allOf", []):
+        names += _known(SCHEMA["$defs"][other["$ref"].removeprefix("#/$defs/")])
+    return names
+
+
+def _unknown(error) -> list[str]:
+    """Return the fields that should not be there.
+
+    jsonschema also names all those that belong to a part with another mistake in it.
+    """
+    return [name for name in error.instance if name not in _known(error.schema)]
+
+
 def _message(error) -> str:
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"{', '.join(repr(name) for name in missing)} is missing"
     if error.validator in {"additionalProperties", "unevaluatedProperties"}:
-        return error.message.replace("Unevaluated properties", "Additional properties")
+        unknown, known = _unknown(error), _known(error.schema)
+        return f"{', '.join(map(repr, unknown))} is no field here; there are {', '.join(known)}"
     if error.validator == "enum":
         return f"{error.instance!r} is none of {', '.join(error.validator_value)}"
     if error.validator == "type" and error.validator_value == "string":

@@ -97,7 +97,13 @@ def load(path: Path, name: str | None = None) -> Quiz:
 
 
 def _truth(claim: str, names: dict) -> bool:
-    return bool(evaluate(claim, names))
+    value = evaluate(claim, names)
+    try:
+        return bool(value)
+    except ValueError as error:
+        raise NumberError(
+            f"{claim!r} is neither true nor false: add '.all()' or '.any()'"
+        ) from error
 
 
 class _Reader:

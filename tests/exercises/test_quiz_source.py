@@ -134,7 +134,21 @@ FAULTS = {
     f"question {FIRST}, asks: 'recall' is none of prediction": change(Q, 0, "asks", to="recall"),
     f"question {FIRST}: 'hint' is missing": change(Q, 0, "hint", remove=True),
     f"question {FIRST}, hint: ' ' does not match": change(Q, 0, "hint", to=" "),
-    "('reason' was unexpected)": change(Q, 0, "reason", to="?"),
+    f"question {FIRST}: 'reason' is no field here; there are answers, id, kind": change(
+        Q, 0, "reason", to="?"
+    ),
+    f"question {FIRST}, answers[2]: 'wy' is no field here; there are text, right": change(
+        Q, 0, "answers", 1, "wy", to="?"
+    ),
+    f"question {STEPS}, steps[3]: is the same as a step above it": change(
+        Q, 3, "steps", 2, to="rise"
+    ),
+    f"question {WEIGHT}, holds[1]: 'w == w' is neither true nor false: add '.all()'": change(
+        Q, 2, "holds", to=["w == w"]
+    ),
+    f"question {WEIGHT}, why: '{{{{' has no '}}}}' after it": change(
+        Q, 2, "why", to="It is {{ w[0] | .2f."
+    ),
     f"question {FIRST}, answers: has 2; at least 3": lambda d: d[Q][0]["answers"].pop(),
     f"question {FIRST}, answers[2]: 'misconception' is missing": change(
         Q, 0, "answers", 1, "misconception", remove=True
@@ -210,6 +224,7 @@ def test_all_faults_are_named_at_once(tmp_path):
         read(data, tmp_path)
     assert "'first': 'hint' is missing" in str(error.value)
     assert "'steps': 'why' is missing" in str(error.value)
+    assert len(str(error.value).splitlines()) == 2  # and nothing that is right
 
 
 def test_broken_yaml_is_named_with_its_line(tmp_path):
