@@ -18,7 +18,15 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from . import dictionary, flash, memory_networks, queries_keys_values, soft_lookup, temperature
+from . import (
+    dictionary,
+    flash,
+    memory_networks,
+    queries_keys_values,
+    self_attention,
+    soft_lookup,
+    temperature,
+)
 from .core import Exercise, find_mistake, right_answers, run
 from .report import (
     all_good,
@@ -41,6 +49,7 @@ EXERCISES: dict[str, Exercise] = {
         temperature,
         queries_keys_values,
         memory_networks,
+        self_attention,
         flash,
     )
     for exercise in chapter.EXERCISES
