@@ -7,6 +7,7 @@ except ModuleNotFoundError as missing:
         "attnbook.figures needs anywidget and matplotlib: pip install 'attnbook[figures,plots]'"
     ) from missing
 
+from attnbook.figures.alignment import Alignment
 from attnbook.figures.base import Figure, module_text, style_text
 from attnbook.figures.dimension import Dimension
 from attnbook.figures.heatmap import Heatmap
@@ -20,10 +21,12 @@ from attnbook.figures.pattern_painter import PatternPainter
 from attnbook.figures.plane import LookupPlane
 from attnbook.figures.projections import Projections
 from attnbook.figures.self_attention import SelfAttention
+from attnbook.figures.signal import Signal
 from attnbook.figures.temperature import Temperature
 from attnbook.figures.tiles import Tiles
 
 __all__ = [
+    "Alignment",
     "Dimension",
     "Figure",
     "HardSoftLine",
@@ -37,6 +40,7 @@ __all__ = [
     "PatternPainter",
     "Projections",
     "SelfAttention",
+    "Signal",
     "Temperature",
     "Tiles",
     "module_text",

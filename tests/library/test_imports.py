@@ -34,6 +34,7 @@ TORCH = [
     "paged_attention",
     "positions",
     "ring",
+    "seq2seq",
     "sparse",
     "top_k",
 ]
