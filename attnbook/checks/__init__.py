@@ -21,6 +21,7 @@ import numpy as np
 from . import (
     dictionary,
     flash,
+    masking,
     memory_networks,
     queries_keys_values,
     self_attention,
@@ -50,6 +51,7 @@ EXERCISES: dict[str, Exercise] = {
         queries_keys_values,
         memory_networks,
         self_attention,
+        masking,
         flash,
     )
     for exercise in chapter.EXERCISES
