@@ -105,7 +105,7 @@ function render({ model, el }) {
   return figure({
     model, el,
     title: "Choose a word: it looks itself up among the words of its own sentence",
-    legend: [["query", "the word that asks"], ["key", "the others"], ["value", "hollow: outputs; large: of the one that asks"], ["weight", "weights"]],
+    legend: [["query", "the word that asks"], ["key", "the others"], ["value", "outputs, the asker's large"], ["weight", "weights"]],
     controls: [
       words(),
       presets([

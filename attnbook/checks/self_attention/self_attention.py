@@ -91,12 +91,12 @@ _NO_KEEPDIMS = (
 )
 
 _MISTAKES = (
-    Mistake(_ALL_AXES, _with(turned=lambda k: k.T)),
     Mistake(
         "The sentences look at each other: you have made one long sentence of the batch. Each may "
         "see its own words only.",
         _all_together,
     ),
+    Mistake(_ALL_AXES, _with(turned=lambda k: k.T)),
     Mistake(_QUERIES, _stable_over(-2)),
     Mistake(_QUERIES + " And large scores overflow.", _over(-2)),
     Mistake(_BATCH, _stable_over(0)),
