@@ -5,6 +5,7 @@ after are marked as not run, which nbgrader scores as zero, and the submission i
 """
 
 import ast
+import contextlib
 import json
 import time
 from secrets import token_hex
@@ -92,6 +93,8 @@ class GradedRun(Execute):
                 raise StoppedError("a test was not run")  # nbgrader would give it all its points
             if is_grade(cell):
                 self.keep_honest(cell)
+                with contextlib.suppress(DeadKernelError, CellTimeoutError, StoppedError):
+                    self.put_back(during=True)  # what the tested code itself rebound
         except (DeadKernelError, CellTimeoutError, StoppedError) as error:
             self.stop(error)
             message = f"Not run to its end: {self.stopped}."
@@ -124,15 +127,16 @@ class GradedRun(Execute):
         self.watch.join()
         self.watch.end()
 
-    def put_back(self) -> None:
+    def put_back(self, during: bool = False) -> None:
         """Undo what the notebook rebound, and see whether an error is still an error."""
+        when = "it did so during a test" if during else "it was put back before the tests"
         call = f"(lambda n: exec({GUARD!r}, n) or n['run']({self.tests!r}, globals()))({{}})"
         expressions = {"changed": call}
         reply = self.ask("", silent=True, user_expressions=expressions)
         try:
             answer = reply["user_expressions"]["changed"]["data"]["text/plain"]
             for name in ast.literal_eval(answer) or []:
-                self.flag(f"rebinds {name}; it was put back before the tests")
+                self.flag(f"rebinds {name}; {when}")
         except (KeyError, TypeError, ValueError, SyntaxError):
             self.flag("the tests could not be protected from what the notebook rebound")
         secret = token_hex(8)

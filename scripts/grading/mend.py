@@ -5,12 +5,19 @@ and trusts some of it. Here each cell of the assignment gets back its place and 
 the student wrote stays; and whatever was unusual is told to the person who grades.
 """
 
+import re
 from copy import deepcopy
 
 import nbformat
 from nbformat import NotebookNode
 
 LARGEST = 20_000_000  # bytes; a notebook of exercises has some ten thousand
+
+# What no exercise needs, and what most tricks on a grader in the same process do.
+REACHES = re.compile(
+    r"attnbook\.checks|get_ipython|IPython\.core|ipykernel|sys\.modules|settrace|setprofile|ctypes"
+    r"|_getframe|f_back|f_locals|__globals__|__subclasses__|gc\.get_\w+|inspect\.\w+"
+)
 
 
 class NotASubmissionError(ValueError):
@@ -90,8 +97,16 @@ def add_missing(notebook: NotebookNode, release: NotebookNode) -> list[str]:
 
 
 def own_words(notebook: NotebookNode, release: NotebookNode) -> list[str]:
-    """Return whether the student's own code names the graders, whose files hold right answers."""
+    """Return whether the student's own code reaches for what runs and grades it.
+
+    The files of the graders hold right answers.
+    """
     given = {cell.source.strip() for cell in release.cells}
-    own = [cell.source for cell in notebook.cells if cell.source.strip() not in given]
+    own = [
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.source.strip() not in given
+    ]
     text = "\n".join(own).replace("from attnbook.checks import check\n", "")
-    return ["names attnbook.checks in code of its own"] if "attnbook.checks" in text else []
+    found = ", ".join(sorted(set(REACHES.findall(text))))
+    return [f"names {found} in code of its own"] if found else []

@@ -154,6 +154,23 @@ CODE = {
         "    return result\n"
         "Shell.run_cell_async = quiet",
     },
+    "otto-succeeds": {
+        "softmax": "from IPython.core.interactiveshell import ExecutionResult\n"
+        "ExecutionResult.success = property(lambda self: True)",
+    },
+    "vera-rewrites": {
+        "softmax": "import ast\n"
+        "class Quiet(ast.NodeTransformer):\n"
+        "    def visit_Assert(self, node):\n"
+        "        return ast.Pass() if 'must not' in ast.unparse(node) else node\n"
+        "get_ipython().ast_transformers.append(Quiet())\n" + OVERFLOWS,
+        "lookup": RIGHT["lookup"],
+    },
+    "xena-waits": RIGHT
+    | {
+        "lookup": "def soft_lookup(query, keys, values):\n"
+        "    np.allclose = lambda *a, **k: True\n    return values",
+    },
     "paul-stubborn": RIGHT
     | {
         "lookup": RIGHT["lookup"]
@@ -194,11 +211,14 @@ DESERVED = {
     "liam-writes": (4, 0, None),
     "mona-warns": (4, 6, None),
     "nina-network": (4, 0, None),
-    "olaf-swallows": (0, 0, "changes how cells run"),
+    "olaf-swallows": (0, 0, "rebinds InteractiveShell.run_cell_async"),
+    "otto-succeeds": (0, 0, "changes how cells run"),
     "paul-stubborn": (4, 0, "did not stop"),
     "tara-forks": (4, 0, "processes"),
     "umar-shares": (4, 0, "of memory"),
+    "vera-rewrites": (0, 6, "rebinds IPython's ast_transformers"),
     "wim-forges": (0, 0, "a result of its own"),
+    "xena-waits": (4, 6, "rebinds numpy.allclose; it did so during a test"),
     "rosa-prints": (4, 0, "wrote more than"),
 }
 

@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pytest
 from grading import batch, course, mend, report, sandbox, submissions
+from IPython.core.interactiveshell import InteractiveShell
 
 import attnbook
 from attnbook import checks
@@ -66,14 +67,15 @@ def test_what_is_unusual_is_told():
     def mix(cells):
         cells[1].source = "pass"
         cells.insert(0, copy.deepcopy(cells[2]))
-        cells[1].source = "from attnbook.checks.temperature import reference"
+        cells[1].source = "from attnbook.checks.temperature import reference\ngc.get_objects()"
+        cells.append(nbformat.v4.new_markdown_cell("We inspect. inspect.stack is of no use."))
 
     _, flags = mended(mix)
     assert flags == [
         "has the cell lookup 2 times; the last one counts",
         "has the cells in another order",
         "changed the cell softmax-tests, which is not to be edited; it was restored",
-        "names attnbook.checks in code of its own",
+        "names attnbook.checks, gc.get_objects in code of its own",
     ]
 
 
@@ -194,3 +196,33 @@ def test_the_guard_puts_back_what_was_rebound(guard):
     assert namespace == {"open": open, "x": 1} and checks.EXERCISES["weights"] is not None
     assert not hasattr(checks.Result, "extra") and checks.Result.require is not print
     assert guard.run([], namespace) == []
+
+
+def test_the_guard_puts_back_what_changes_cells_before_they_run(guard):
+    shell = InteractiveShell()
+    method = InteractiveShell.run_cell_async
+    namespace = {"get_ipython": lambda: shell}
+    guard.run([], namespace)
+    assert guard.run([], namespace) == []
+    shell.ast_transformers.append(print)
+    shell.input_transformers_post = [print]
+    shell.events.register("pre_run_cell", lambda info: None)
+    shell.run_ast_nodes = print
+    InteractiveShell.run_cell_async = print
+    trace = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        assert guard.run([], namespace) == [
+            "IPython's ast_transformers",
+            "IPython's input_transformers_post",
+            "IPython's pre_run_cell",
+            "InteractiveShell.run_ast_nodes",
+            "InteractiveShell.run_cell_async",
+            "sys.settrace",
+        ]
+        assert sys.gettrace() is trace and InteractiveShell.run_cell_async is method
+    finally:
+        sys.settrace(trace)
+        InteractiveShell.run_cell_async = method
+    assert guard.run([], namespace) == []
+    assert not shell.ast_transformers and not shell.input_transformers_post
