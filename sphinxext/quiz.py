@@ -93,6 +93,8 @@ class QuizDirective(SphinxDirective):
         legend = element("legend", f"Question {i} of {of}", ids=[f"{base}-n"])
         asked = element("div", *self.blocks(question.text), classes="ab-asked", ids=[f"{base}-q"])
         how = element("p", PROMPTS[question.kind], classes="ab-how")
+        if question.kind == "order":  # without a script there are no buttons to move the steps with
+            how["classes"].append("pst-js-only")
         controls = getattr(self, question.kind)(question, base)
         check = element("button", "Check", classes="ab-check pst-js-only", type="button")
         feedback = element("div", classes="ab-feedback", role="status", aria_live="polite")

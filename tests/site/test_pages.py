@@ -33,6 +33,19 @@ def test_page_over_http(browser, site_url, name, theme):
         assert found == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_link_past_the_contents_can_be_read(browser, site_url, theme):
+    """It is the first thing that the keyboard reaches, and out of sight until then."""
+    with watched(browser, theme=theme) as page:
+        page.goto(f"{site_url}/index.html", wait_until="networkidle")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
+        page.wait_for_function("document.activeElement.getBoundingClientRect().top >= 0")
+        rules = {"runOnly": ["color-contrast"]}
+        found = Axe().run(page, context="#pst-skip-link", options=rules).response
+        assert (len(found["passes"]), found["violations"], found["incomplete"]) == (1, [], [])
+
+
 @every_page
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_from_a_file(browser, site, name, theme):

@@ -403,6 +403,8 @@ def test_without_javascript_all_answers_can_be_read(browser, site, name):
         for question in load(PATHS[name]).questions:
             form = place(page, question)
             assert form.locator(".ab-asked").is_visible()
+            # Steps are moved with buttons, of which there are none.
+            assert form.locator(".ab-how").is_visible() == (question.kind != "order")
             solution = form.locator(".ab-solution")
             rows = solution.locator("li")
             assert rows.count() == len(question.answers) + bool(question.otherwise)
@@ -435,6 +437,8 @@ def test_print_shows_questions_and_answers(browser, site):
             assert form.locator(".ab-asked").is_visible()
             assert form.locator(".ab-solution li").first.is_visible()
             assert form.locator(".ab-hint p").first.is_visible()
+            is_order = form.get_attribute("data-kind") == "order"
+            assert form.locator(".ab-how").is_visible() != is_order
         assert page.problems == []
 
 
