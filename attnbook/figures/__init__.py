@@ -10,6 +10,7 @@ except ModuleNotFoundError as missing:
 from attnbook.figures.alignment import Alignment
 from attnbook.figures.base import Figure, module_text, style_text
 from attnbook.figures.dimension import Dimension
+from attnbook.figures.heads import Heads
 from attnbook.figures.heatmap import Heatmap
 from attnbook.figures.kernel import KernelRegression
 from attnbook.figures.line import HardSoftLine
@@ -30,6 +31,7 @@ __all__ = [
     "Dimension",
     "Figure",
     "HardSoftLine",
+    "Heads",
     "Heatmap",
     "KernelRegression",
     "LookupPlane",
