@@ -17,7 +17,7 @@ const progress = {
     try {
       localStorage.setItem(PREFIX + chapter, JSON.stringify(kept));
     } catch {
-      // No room is left: go on without.
+      this.lasts = false; // no room is left: go on without
     }
   },
   /** Forget one chapter, or all. */

@@ -331,6 +331,18 @@ def test_without_storage_nothing_breaks(browser, site, name):
         assert page.problems == []
 
 
+def test_a_browser_without_room_says_that_it_keeps_nothing(browser, site):
+    with watched(browser) as page:
+        page.goto(file_address(site, PAGE))
+        page.evaluate(
+            "() => { Storage.prototype.setItem = () => { throw new DOMException('full') } }"
+        )
+        answer_number(page, load(PATHS[PAGE]).questions[1])
+        state = page.locator(".ab-state").inner_text()
+        assert state.startswith("1 of 8 answered right. This browser keeps nothing")
+        assert page.problems == []
+
+
 @pytest.mark.parametrize(
     "kept", ["no JSON", "null", "7", '{"right": 3}', '{"right": ["gone"], "of": 2}']
 )
