@@ -26,6 +26,7 @@ from . import (
     queries_keys_values,
     self_attention,
     soft_lookup,
+    sparse,
     temperature,
 )
 from .core import Exercise, find_mistake, right_answers, run
@@ -52,6 +53,7 @@ EXERCISES: dict[str, Exercise] = {
         memory_networks,
         self_attention,
         masking,
+        sparse,
         flash,
     )
     for exercise in chapter.EXERCISES
