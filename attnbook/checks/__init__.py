@@ -23,6 +23,7 @@ from . import (
     flash,
     masking,
     memory_networks,
+    multi_head,
     queries_keys_values,
     self_attention,
     soft_lookup,
@@ -53,6 +54,7 @@ EXERCISES: dict[str, Exercise] = {
         memory_networks,
         self_attention,
         masking,
+        multi_head,
         sparse,
         flash,
     )
