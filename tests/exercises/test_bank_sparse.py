@@ -176,79 +176,88 @@ def heard_in_place(mask, layers):
 # ---- weight_by_distance -----------------------------------------------------------------------
 
 
-def weight_by_convolution(window, layers):
+def weight_by_convolution(windows):
     share = np.ones(1)
-    for _ in range(layers):
-        share = np.convolve(share, np.ones(window + 1) / (window + 1))
+    for w in windows:
+        share = np.convolve(share, np.ones(w + 1) / (w + 1))
     return share
 
 
-def weight_by_polynomial(window, layers):
-    one = np.polynomial.Polynomial(np.full(window + 1, 1 / (window + 1)))
-    found = (one**layers).coef
-    return np.pad(found, (0, window * layers + 1 - len(found)))
+def weight_by_polynomial(windows):
+    found = np.polynomial.Polynomial([1.0])
+    for w in windows:
+        found = found * np.polynomial.Polynomial(np.full(w + 1, 1 / (w + 1)))
+    return found.coef
 
 
-def weight_by_matrix(window, layers):
-    n = window * layers + 1
-    weights = np.array([[float(0 <= p - j <= window) for j in range(n)] for p in range(n)])
+def weight_by_matrix(windows):
+    n = sum(windows) + 1
+    back = np.subtract.outer(np.arange(n), np.arange(n))
     last = np.zeros(n)
     last[-1] = 1.0
-    for _ in range(layers):
-        last = last @ weights / (window + 1)
+    for w in windows:
+        last = last @ ((back >= 0) & (back <= w)) / (w + 1)
     return last[::-1]
 
 
-def weight_one_layer(window, layers):
-    return np.full(window + 1, 1 / (window + 1))
+def weight_one_layer(windows):
+    return weight_by_convolution(windows[:1])
 
 
-def weight_even(window, layers):
-    n = window * layers + 1
+def weight_even(windows):
+    n = sum(windows) + 1
     return np.ones(n) / n
 
 
-def weight_ways(window, layers):
+def weight_ways(windows):
     share = np.ones(1)
-    for _ in range(layers):
-        share = np.convolve(share, np.ones(window + 1))
+    for w in windows:
+        share = np.convolve(share, np.ones(w + 1))
     return share
 
 
-def weight_without_itself(window, layers):
-    step = np.concatenate([[0.0], np.ones(window)])
+def weight_without_itself(windows):
     share = np.ones(1)
-    for _ in range(layers):
-        share = np.convolve(share, step / max(window, 1))
-    return share if window else np.ones(1)
-
-
-def weight_short_window(window, layers):
-    share = np.ones(1)
-    for _ in range(layers):
-        share = np.convolve(share, np.ones(max(window, 1)) / max(window, 1))
+    for w in windows:
+        if w:
+            share = np.convolve(share, np.concatenate([[0.0], np.ones(w) / w]))
     return share
 
 
-def weight_one_more(window, layers):
-    return weight_by_convolution(window, layers + 1)
+def weight_short_window(windows):
+    return weight_by_convolution([max(w - 1, 0) for w in windows])
 
 
-def weight_one_less(window, layers):
-    return weight_by_convolution(window, max(layers - 1, 0))
+def weight_wrong_share(windows):
+    share = np.ones(1)
+    for w in windows:
+        share = np.convolve(share, np.ones(w + 1) / max(w, 1))
+    return share
 
 
-def weight_both_sides(window, layers):
-    return weight_by_convolution(2 * window, layers)
+def weight_not_the_last(windows):
+    return weight_by_convolution(windows[:-1])
 
 
-def weight_summed(window, layers):
-    return np.cumsum(weight_by_convolution(window, layers))
+def weight_not_the_first(windows):
+    return weight_by_convolution(windows[1:])
 
 
-def weight_squared(window, layers):
-    share = weight_by_convolution(window, min(layers, 1))
-    for _ in range(layers - 1):
+def weight_one_window(windows):
+    return weight_by_convolution([windows[0] for _ in windows])
+
+
+def weight_both_sides(windows):
+    return weight_by_convolution([2 * w for w in windows])
+
+
+def weight_summed(windows):
+    return np.cumsum(weight_by_convolution(windows))
+
+
+def weight_squared(windows):
+    share = weight_by_convolution(windows[:1])
+    for _ in range(len(windows) - 1):
         share = np.convolve(share, share)
     return share
 
@@ -360,13 +369,15 @@ WRONG = {
         (heard_in_place, "you changed the caller's array: `mask`"),
     ],
     "weight_by_distance": [
-        (weight_one_layer, "even weights of one layer"),
+        (weight_one_layer, "even weights of the first layer"),
         (weight_even, "evenly over the whole reach"),
         (weight_ways, "you return the number of ways"),
+        (weight_wrong_share, "You divide by the window"),
         (weight_without_itself, "leave the token itself out"),
         (weight_short_window, "ends one token too early"),
-        (weight_one_more, "one layer too many"),
-        (weight_one_less, "one layer too few"),
+        (weight_not_the_last, "last layer is missing"),
+        (weight_not_the_first, "first layer is missing"),
+        (weight_one_window, "Each layer has its own"),
         (weight_both_sides, "looks to both sides"),
         (weight_summed, "sum of the weights so far"),
         (weight_squared, "so the layers double"),
