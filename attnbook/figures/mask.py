@@ -30,7 +30,7 @@ class MaskPainter(Figure):
     """
 
     name = "mask"
-    heights = (565, 986)
+    heights = (585, 1030)
     examples: ClassVar[list[dict]] = [
         {},
         {"flips": []},
