@@ -19,6 +19,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from . import (
+    bottleneck,
     dictionary,
     flash,
     masking,
@@ -52,6 +53,7 @@ EXERCISES: dict[str, Exercise] = {
         temperature,
         queries_keys_values,
         memory_networks,
+        bottleneck,
         self_attention,
         masking,
         multi_head,
