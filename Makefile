@@ -10,13 +10,14 @@ SOURCES := $(wildcard _config.yml _toc.yml *.md *.bib) \
 	$(shell find chapters exercises attnbook sphinxext _static -type f -not -path '*/[.]*' -not -path '*__pycache__*' 2>/dev/null)
 
 # What is measured, and kept in benchmarks/results/.
-BENCHMARKS ?= page_weight figure_events flash block_sparse paged_decode cached_decoding ring
+BENCHMARKS ?= page_weight figure_events self_attention flash block_sparse paged_decode \
+	cached_decoding ring
 
 # Two notebooks run at a time, each on one core: also what makes their numbers repeatable.
 export OMP_NUM_THREADS ?= 1
 export PYTHON
 
-.PHONY: book serve test bench bench-gpu notebooks student assignment grade instructor quizzes lint clean distclean
+.PHONY: book serve test bench bench-gpu notebooks student assignment grade instructor elsewhere quizzes lint clean distclean
 
 book: $(SITE)
 	@$(PY) scripts/build_site.py --where
@@ -54,6 +55,9 @@ grade: $(INSTRUCTOR)/.ready
 
 instructor: $(INSTRUCTOR)/.ready
 
+# Other libraries, so that `make test` also tests what the book says of them.
+elsewhere: .venv/elsewhere/.ready
+
 lint: $(READY)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
@@ -67,8 +71,8 @@ distclean: clean
 $(READY): requirements.txt pyproject.toml
 	@bash scripts/setup.sh
 
-$(INSTRUCTOR)/.ready: $(READY) requirements-instructor.txt
-	@bash scripts/instructor.sh
+.venv/%/.ready: $(READY) requirements-%.txt
+	@bash scripts/beside.sh $*
 
 $(SITE): $(READY) $(SOURCES)
 	@$(PY) scripts/build_site.py

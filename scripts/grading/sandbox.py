@@ -35,7 +35,7 @@ class SandboxError(Exception):
     """There is no sandbox here; the message says what to do."""
 
 
-# The environment that this one extends, if scripts/instructor.sh made it; see there.
+# The environment that this one extends, if scripts/beside.sh made it; see there.
 BOOK = Path(sys.prefix).parent
 
 
