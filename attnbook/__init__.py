@@ -6,9 +6,11 @@ alike. All else is imported from its module; each module is one idea.
 ======================================  =====================================================
 `lookup`, `distributions`, `kernels`    one soft lookup; softmax and entropy; regression
 `attention`, `masks`, `patterns`        the reference; who may look at whom
+`leaks`                                 who does, found by changing one position at a time
 `online`, `flash`                       softmax in portions; attention in tiles
 `flash_triton`, `flash_kernels`         the same on a GPU
 `layers`, `latent`, `additive`          learned projections around it, three kinds
+`seq2seq`                               a translator, with a lookup or without
 `positions`, `position_bias`            where in the sequence
 `cache`, `paged`, `paged_attention`     what generation keeps, in one piece or in blocks
 `block_mask`, `sparse`, `top_k`         looking at some keys only

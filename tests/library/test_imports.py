@@ -17,6 +17,7 @@ ALONE = [  # these need NumPy, and nothing else
     "attnbook.costs",
     "attnbook.hopfield",
     "attnbook.indexes",
+    "attnbook.leaks",
     "attnbook.online",
     "attnbook.patterns",
     "attnbook.retrieval",
