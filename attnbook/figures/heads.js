@@ -174,7 +174,8 @@ function render({ model, el }) {
       const at = Math.min(state.query, n - 1);
       const { x, pitch } = plan(width, n);
       return [{ id: "query", role: "query", label: "The letter that asks", range: [0, n - 1], now: at, value: `letter ${at + 1}, ${state.text[at]}`,
-        at: [x(at), 132], step: [pitch, 0], move: (px) => set({ query: clamp(Math.round(at + (px - x(at)) / pitch), 0, n - 1) }) }];
+        // To the right of its letter, like a cursor: what it asks for comes next.
+        at: [x(at) + 0.3 * pitch, 132], step: [pitch, 0], move: (px) => set({ query: clamp(Math.round(at + (px - x(at)) / pitch), 0, n - 1) }) }];
     },
   });
 }

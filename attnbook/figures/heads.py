@@ -90,7 +90,7 @@ class Heads(Figure):
     """
 
     name = "heads"
-    heights = (800, 915)
+    heights = (842, 915)
     examples: ClassVar[list[dict]] = [
         {},
         {"text": "abcdefgabcdefg", "query": 10, "head": "1.2"},
