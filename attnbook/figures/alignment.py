@@ -74,7 +74,7 @@ class Alignment(Figure):
     """
 
     name = "alignment"
-    heights = (651, 734)
+    heights = (668, 772)
     examples: ClassVar[list[dict]] = [
         {},
         {"words": ["cat"]},

@@ -31,7 +31,7 @@ class Signal(Figure):
     """
 
     name = "signal"
-    heights = (633, 744)
+    heights = (650, 762)
     examples: ClassVar[list[dict]] = [
         {},
         {"length": 2},

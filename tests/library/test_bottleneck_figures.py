@@ -66,6 +66,16 @@ def test_the_lookup_is_an_alignment():
     assert (found == order).mean() > 0.9
 
 
+def test_what_the_chapter_says_of_sentences():
+    """Repeated phrases are told apart; of fourteen hats it writes eleven."""
+    numbers = figures.Alignment(words=["red", "cat"] * 4).numbers()
+    assert numbers["attention_right"] == numbers["vector_right"] == "9 of 9"
+    hats = figures.Alignment(words=["hat"] * LONGEST).numbers()
+    assert hats["attention"] == ["hat"] * 11 + ["."]
+    covered = "big red cat old hat hot new car sun wet box"
+    assert figures.Alignment(words=covered.split()).numbers()["attention_right"] == "12 of 12"
+
+
 @pytest.mark.parametrize("words", [[], ["cat"] * (LONGEST + 1), ["dog"]])
 def test_no_such_sentence(words):
     with pytest.raises(traitlets.TraitError, match=r"a sentence has|must be one of"):
