@@ -120,9 +120,9 @@ function render({ model, el }) {
   return figure({
     model, el,
     title: "A few pairs are allowed, more blocks are visited, and layers carry the rest",
-    legend: [["query", "the query that is followed: drag it"], ["weight", "may look; by layer: heard of for the first time (pale: before)"]],
+    legend: [["query", "the query that is followed: drag it"], ["weight", "may look; pale: heard of before"]],
     controls: [
-      presets([["Window", { ...NONE, half: 3 }], ["Dilated", { ...NONE, half: 3, gap: 4 }], ["Sparse Transformer", { ...NONE, half: 7, stride: 8, causal: true }],
+      presets([["Window", { ...NONE, half: 3 }], ["Dilated", { ...NONE, half: 3, gap: 4 }], ["Strided", { ...NONE, half: 7, stride: 8, causal: true }],
         ["Longformer", { ...NONE, half: 3, num_global: 1 }], ["Random", { ...NONE, num_random: 7 }],
         ["BigBird", { ...NONE, half: 1, num_global: 1, num_random: 1, blocks: true }], ["Full", { ...NONE, half: 64 }]]),
       slider("half", { label: "Neighbours on each side", min: 0, max: 16, step: 1, digits: 0 }),
@@ -153,10 +153,11 @@ function render({ model, el }) {
     handles: ({ state, numbers, width, set }) => {
       const { x, y, side } = plan(width).square;
       const cell = side / N;
-      return [{ id: "query", role: "query", label: "the query that is followed", at: [x + side + 4, y + (state.query + 0.5) * cell], step: [0, cell],
+      return [{ id: "query", role: "query", label: "the query that is followed", at: [x + side + 4, y + (state.query + 0.5) * cell], step: [4 * cell, cell],
         now: state.query, range: [0, N - 1], value: `query ${state.query}: ${numbers.reach[0]} keys in one layer, ${numbers.reach[1]} in two`,
         mark: marker("query", 0, 0, 6),
-        move: (px, py) => set({ query: clamp(Math.floor((py - y) / cell), 0, N - 1) }) }];
+        // Down is later, and so is right, by key or by a wide sweep.
+        move: (px, py) => set({ query: clamp(Math.floor((py - y) / cell) + Math.round((px - x - side - 4) / (4 * cell)), 0, N - 1) }) }];
     },
   });
 }

@@ -42,7 +42,7 @@ class PatternPainter(Figure):
     """
 
     name = "pattern_painter"
-    heights = (731, 1179)
+    heights = (740, 1212)
     examples: ClassVar[list[dict]] = [
         {},
         {"half": 64},
