@@ -10,8 +10,8 @@ SOURCES := $(wildcard _config.yml _toc.yml *.md *.bib) \
 	$(shell find chapters exercises attnbook sphinxext _static -type f -not -path '*/[.]*' -not -path '*__pycache__*' 2>/dev/null)
 
 # What is measured, and kept in benchmarks/results/.
-BENCHMARKS ?= page_weight figure_events self_attention flash block_sparse paged_decode \
-	cached_decoding ring
+BENCHMARKS ?= page_weight figure_events self_attention flash block_sparse \
+	sparse_attention paged_decode cached_decoding ring
 
 # Two notebooks run at a time, each on one core: also what makes their numbers repeatable.
 export OMP_NUM_THREADS ?= 1
