@@ -174,6 +174,7 @@ def test_a_nan_is_seen_by_those_who_may_see_it_alone(drop_in, poison, where):
     out = function(q, k, v, causal=True)
     torch.testing.assert_close(out[:, :, :5], clean[:, :, :5])
     assert torch.isnan(out[:, :, 5:]).all()
+    assert torch.isnan(function(q, k, v)).all()  # nothing is hidden from anybody
 
 
 def test_values_of_one_give_one(drop_in):
