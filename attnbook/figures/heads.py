@@ -9,6 +9,7 @@ import numpy as np
 import traitlets
 from matplotlib.colors import to_rgb
 
+from attnbook.distributions import softmax
 from attnbook.figures.base import HERE, Figure
 from attnbook.plots import WEIGHT, subplots
 
@@ -118,8 +119,7 @@ class Heads(Figure):
         """Return the weights and the scores of all heads, and what the model says comes next."""
         weights, logits = look(self.text, self.removed)
         at = min(self.query, len(self.text) - 1)
-        shares = np.exp(logits - logits.max(-1, keepdims=True))
-        shares /= shares.sum(-1, keepdims=True)
+        shares = softmax(logits)
         scores = [pattern_scores(head, self.text) for layer in weights for head in layer]
         seen = [i for i in range(len(self.text) - 1) if self.text[i] in self.text[:i]]
         losses = [-np.log(shares[i][ascii_lowercase.index(self.text[i + 1])]) for i in seen]
